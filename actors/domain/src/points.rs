@@ -21,12 +21,12 @@ impl Points {
     }
 
     /// `self × part ÷ whole`, rounded once, half up, to a hundredth; nothing of nothing is nothing.
-    pub fn share(self, part: u64, whole: u64) -> Self {
+    pub fn share(self, part: u128, whole: u128) -> Self {
         assert!(part <= whole, "a part is at most the whole");
         if whole == 0 {
             return Self(0);
         }
-        let (value, part, whole) = (u128::from(self.0), u128::from(part), u128::from(whole));
+        let value = u128::from(self.0);
         let rounded = (2 * value * part + whole) / (2 * whole);
         Self(u32::try_from(rounded).expect("at most `self`"))
     }
