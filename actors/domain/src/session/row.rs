@@ -193,3 +193,12 @@ pub struct LastVerdict {
     #[cfg_attr(test, ts(type = "number"))]
     pub at: At,
 }
+
+/// Row `typing.<session>` of the topic `candidates.<campaign>`, which is never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypingRow {
+    /// When the last edit was committed.
+    pub at: At,
+    /// Edits since the start.
+    pub edits: u32,
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Answering, CandidateRow, Event, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
-    Running, Session, SessionRow, Stage, Waiting,
+    Running, Session, SessionRow, Stage, TypingRow, Waiting,
 };
 use crate::{
     at::At,
@@ -58,6 +58,19 @@ impl Session {
             rows.push(RowChange::put(Topic::Candidates(campaign), session.to_string(), &row));
         }
         rows
+    }
+
+    /// That somebody types, for the monitor.
+    pub(super) fn typing(&self, events: &[(At, Event)]) -> Option<RowChange> {
+        let edited =
+            |(at, event): &(At, Event)| matches!(event, Event::Edited { .. }).then_some(*at);
+        let at = events.iter().rev().find_map(edited)?;
+        let row = TypingRow { at, edits: self.run.as_ref()?.edits };
+        Some(RowChange::put(
+            Topic::Candidates(self.campaign?),
+            format!("typing.{}", self.id?),
+            &row,
+        ))
     }
 
     /// Row `session`.
