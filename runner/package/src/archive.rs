@@ -55,3 +55,47 @@ fn unreadable(why: &ZipError, path: &str) -> Refusal {
     }
     Refusal::Unreadable(path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::{ZipWriter, write::SimpleFileOptions};
+
+    use super::*;
+
+    const SMALL: Quota = Quota { files: 4, file_bytes: 1_000, total_bytes: 2_500 };
+
+    #[test]
+    fn a_bomb_is_refused_once_it_has_unpacked_too_much() {
+        let zeros = vec![0; 100_000];
+        let refusal = read(packed(&[("problem.yaml", &[]), ("bomb", &zeros)]), SMALL);
+        assert_eq!(refusal.unwrap_err(), Refusal::FileTooLarge { path: "bomb".to_owned() });
+        let files = [("a", &zeros[..900]), ("b", &zeros[..900]), ("c", &zeros[..900])];
+        assert_eq!(read(packed(&files), SMALL).unwrap_err(), Refusal::TooLarge);
+        let files = [("a", &[][..]), ("b", &[]), ("c", &[]), ("d", &[]), ("e", &[])];
+        assert_eq!(read(packed(&files), SMALL).unwrap_err(), Refusal::TooManyFiles);
+    }
+
+    #[test]
+    fn a_size_in_a_header_is_not_believed() {
+        let mut zip = packed(&[("bomb", &vec![0; 100_000])]).into_inner();
+        let claimed = 100_000_u32.to_le_bytes();
+        for at in 0..zip.len() - 4 {
+            if zip[at..at + 4] == claimed {
+                zip[at..at + 4].copy_from_slice(&7_u32.to_le_bytes());
+            }
+        }
+        let refusal = read(Cursor::new(zip), SMALL).unwrap_err();
+        assert_eq!(refusal, Refusal::FileTooLarge { path: "bomb".to_owned() });
+    }
+
+    fn packed(files: &[(&str, &[u8])]) -> Cursor<Vec<u8>> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (path, bytes) in files {
+            zip.start_file(*path, SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap()
+    }
+}

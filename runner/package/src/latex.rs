@@ -6,6 +6,7 @@ mod environments;
 mod macros;
 mod page;
 mod reader;
+mod symbols;
 mod table;
 
 use page::Page;

@@ -23,7 +23,7 @@ pub enum Refusal {
     FileTooLarge { path: String },
     #[error("The package is larger than {} MiB when it is unpacked.", TOTAL_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("“{0}” cannot be read. It may be damaged.")]
+    #[error("“{0}” cannot be read. It may be damaged, or packed in an unusual way.")]
     Unreadable(String),
     #[error("There is no problem.yaml, so this is not a problem package.")]
     NoProblemYaml,

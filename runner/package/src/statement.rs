@@ -61,7 +61,10 @@ pub(crate) fn read(
             if index == 0 {
                 notes.repair(repair);
             } else {
-                notes.assume(format!("As for the statement in “{}”: {repair}", source.language));
+                notes.assume(format!(
+                    "nobody needs the statement in “{}” yet: {repair}",
+                    source.language
+                ));
             }
         }
     }
