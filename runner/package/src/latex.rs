@@ -48,7 +48,8 @@ struct Converter {
 impl Converter {
     /// Paragraphs, lists and the like.
     fn blocks(&mut self, source: &str) -> String {
-        self.flow(source, Page::fresh())
+        let text = self.flow(source, Page::fresh());
+        text.trim_end().to_owned()
     }
 
     /// Text within a line.

@@ -21,12 +21,26 @@ pub(crate) fn tidy(source: &str, picture: &mut dyn FnMut(&str) -> Option<String>
     for _ in 0..PASSES_MAX {
         let edits = edits(&text, picture);
         if edits.is_empty() {
-            return text.trim().to_owned();
+            return without_gaps(text.trim());
         }
         text = edited(&text, edits);
     }
     // Something keeps turning up: better an ugly statement than one that runs scripts.
     text.replace('<', "&lt;").trim().to_owned()
+}
+
+/// `text` with no more than one blank line in a row, except in code.
+fn without_gaps(text: &str) -> String {
+    let (mut code, mut blank) = (false, false);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        code ^= line.trim_start().starts_with("```");
+        if code || !blank || !line.trim().is_empty() {
+            lines.push(line);
+        }
+        blank = line.trim().is_empty();
+    }
+    lines.join("\n")
 }
 
 /// `source` without the places where a judging system would put the samples.
@@ -198,6 +212,8 @@ mod tests {
             ("See.[^1] Then\n\n[^1]: A note\n", "See. (A note) Then"),
             ("```\n<b>\n```", "```\n<b>\n```"),
             ("{{nextsample}}x", "x"),
+            ("a\n\n![](none.png)\n\nb", "a\n\nb"),
+            ("```\na\n\n\nb\n```\n\n\nc", "```\na\n\n\nb\n```\n\nc"),
         ];
         for (source, expected) in cases {
             assert_eq!(tidied(source), expected, "{source}");

@@ -56,17 +56,15 @@ pub(crate) fn read(
     let mut statements = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let mut own = Notes::default();
-        statements.extend(statement(tree, settings, source, blobs, &mut own));
-        for repair in own.repairs {
-            if index == 0 {
-                notes.repair(repair);
-            } else {
-                notes.assume(format!(
-                    "nobody needs the statement in “{}” yet: {repair}",
-                    source.language
-                ));
-            }
+        let read = statement(tree, settings, source, blobs, &mut own);
+        // Only the first is the one of the content, so the others keep no test from using it.
+        if index == 0 {
+            own.repairs.into_iter().for_each(|repair| notes.repair(repair));
+        } else if let Some(repair) = own.repairs.iter().find(|one| !notes.repairs.contains(one)) {
+            let language = &source.language;
+            notes.assume(format!("the statement in “{language}” as it is, though: {repair}"));
         }
+        statements.extend(read);
     }
     statements
 }

@@ -138,6 +138,8 @@ impl Page {
         }
         let (before, after) = text.split_once(inner).unwrap_or(("", ""));
         let apart = if self.out.ends_with('*') { "\u{200b}" } else { "" };
+        // An emphasis within an emphasis would otherwise read as a strong one.
+        let marks = if marks == "*" && inner.contains('*') { "_" } else { marks };
         self.out.extend([before, apart, marks, inner, marks, after]);
     }
 }

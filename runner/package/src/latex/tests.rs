@@ -9,6 +9,7 @@ fn text_becomes_markdown() {
     let cases = [
         ("Plain text.", "Plain text."),
         ("\\textbf{bold} and \\emph{thin}", "**bold** and *thin*"),
+        ("\\emph{a \\emph{b} c \\textbf{d}}", "_a *b* c **d**_"),
         ("{\\bf bold} and {\\it thin}, {plain}", "**bold** and *thin*, plain"),
         ("\\textbf{ wide }x", " **wide** x"),
         ("\\texttt{a_b|c} \\verb|x{}%|", "`a_b|c` `x{}%`"),
@@ -66,6 +67,7 @@ fn blocks_become_markdown() {
         ("a\n\\section*{Input}\nb", "a\n\n## Input\n\nb"),
         ("\\subsection{One \\emph{x}}", "### One *x*"),
         ("\\begin{itemize}\\item a\n\\item b\n\\end{itemize}", "- a\n- b"),
+        ("\\begin{itemize}\\item a \n\n \\item b \\end{itemize}", "- a\n- b"),
         ("\\begin{enumerate}\n\\item a\n\n b\n\\item c\\end{enumerate}", "1. a\n\n   b\n2. c"),
         (
             "\\begin{itemize}\\item a\\begin{itemize}\\item b\\end{itemize}\\item[x] c\\end{itemize}",
