@@ -11,7 +11,7 @@ use crate::{
     notes::Notes,
     settings::Settings,
     tree::Tree,
-    yaml::{self, get, number, text, words},
+    yaml::{get, number, text, words},
 };
 
 const SECRET: &str = "data/secret";
@@ -30,8 +30,7 @@ impl GroupSettings {
         for (path, bytes) in tree.below("data") {
             let Some((folder, file)) = path.rsplit_once('/') else { continue };
             if matches!(file, "testdata.yaml" | "test_group.yaml") {
-                let source = settings.with_constants(&String::from_utf8_lossy(bytes));
-                by_folder.insert(folder.to_owned(), yaml::parse(path, source.as_bytes())?);
+                by_folder.insert(folder.to_owned(), settings.yaml(path, bytes)?);
             }
         }
         Ok(Self { by_folder })

@@ -38,6 +38,11 @@ use settings::Settings;
 use statement::Statement;
 use tree::{Quota, Tree};
 
+/// How many characters a title has at most.
+const TITLE_CHARS_MAX: usize = 200;
+/// How many tags a content has at most.
+const TAGS_MAX: usize = 32;
+
 /// What came out of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
@@ -71,7 +76,7 @@ fn imported(tree: &Tree) -> Result<Imported, Refusal> {
     let content = Content {
         title,
         statement: statements.first().map(|(_, text)| text.clone()).unwrap_or_default(),
-        tags: settings.tags,
+        tags: settings.tags.into_iter().take(TAGS_MAX).collect(),
         component: Component::Code(Box::new(code)),
         repairs: notes.repairs,
         assumed: notes.assumed,
@@ -112,5 +117,5 @@ fn title(tree: &Tree, settings: &Settings, statements: &[Statement], notes: &mut
         notes.repair("The package has no name. Give it one.");
         return "Untitled".to_owned();
     }
-    title.to_owned()
+    title.chars().take(TITLE_CHARS_MAX).collect()
 }

@@ -1,7 +1,10 @@
 //! Markdown of others made ours: no raw HTML, no dead pictures, footnotes where they are named.
 //! A Markdown parser says where these are, and the source is edited there.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -58,7 +61,7 @@ fn options() -> Options {
 
 fn edits(text: &str, picture: &mut dyn FnMut(&str) -> Option<String>) -> Vec<Edit> {
     let footnotes = footnotes(text);
-    let mut named = Vec::new();
+    let mut named = HashSet::new();
     let mut edits = Vec::new();
     let mut open = None;
     for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
@@ -69,12 +72,11 @@ fn edits(text: &str, picture: &mut dyn FnMut(&str) -> Option<String>) -> Vec<Edi
                 edits.extend(math_without_tags(source).map(|math| (range, math)));
             }
             Event::FootnoteReference(label) => {
-                let first = !named.contains(&label);
-                let note = footnotes.get(&*label).filter(|_| first);
+                let note = footnotes.get(&*label).filter(|_| !named.contains(&label));
                 let before = text.get(..range.start).unwrap_or("");
                 let gap = if before.ends_with(char::is_whitespace) { "" } else { " " };
                 edits.push((range, note.map_or_else(String::new, |note| format!("{gap}({note})"))));
-                named.push(label);
+                named.insert(label);
             }
             Event::Start(Tag::FootnoteDefinition(_)) => edits.push((range, String::new())),
             Event::Start(Tag::Image { dest_url, .. }) if !dest_url.starts_with(BLOB_SCHEME) => {

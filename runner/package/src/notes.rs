@@ -1,5 +1,8 @@
 //! What an import tells its person: what is to be repaired, what was assumed.
 
+/// How many sentences of a kind a person is given; who has so many reads no more.
+const SENTENCES_MAX: usize = 40;
+
 /// Sentences for the person who imports, each once, in the order in which they came up.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -20,7 +23,9 @@ impl Notes {
 }
 
 fn add(sentences: &mut Vec<String>, sentence: String) {
-    if !sentences.contains(&sentence) {
-        sentences.push(sentence);
+    if sentences.len() > SENTENCES_MAX || sentences.contains(&sentence) {
+        return;
     }
+    let last = sentences.len() == SENTENCES_MAX;
+    sentences.push(if last { "There is more like this.".to_owned() } else { sentence });
 }

@@ -8,6 +8,9 @@ use crate::{
     yaml::{self, get, pairs, text, words},
 };
 
+/// How many bytes the value of a constant has at most.
+const CONSTANT_BYTES_MAX: usize = 100;
+
 /// What `problem.yaml` says, as far as it matters here.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -39,7 +42,7 @@ impl Settings {
             validator_flags: words(get(&yaml, "validator_flags")),
             limits: get(&yaml, "limits").clone(),
             languages: words(get(&yaml, "languages")),
-            constants: pairs(get(&yaml, "constants")),
+            constants: constants(get(&yaml, "constants")),
         })
     }
 
@@ -52,6 +55,15 @@ impl Settings {
         self.names.iter().find(|(code, _)| code == language).map(|(_, name)| name.as_str())
     }
 
+    /// The keys and values of a file in which constants are named.
+    pub(crate) fn yaml(&self, path: &str, bytes: &[u8]) -> Result<Value, Refusal> {
+        // What is too long is refused before it grows.
+        if self.constants.is_empty() || bytes.len() > yaml::YAML_BYTES_MAX {
+            return yaml::parse(path, bytes);
+        }
+        yaml::parse(path, self.with_constants(&String::from_utf8_lossy(bytes)).as_bytes())
+    }
+
     /// `source` with the constants put in, as `{{name}}` or as `\constant{name}`.
     pub(crate) fn with_constants(&self, source: &str) -> String {
         self.constants.iter().fold(source.to_owned(), |source, (name, value)| {
@@ -60,4 +72,13 @@ impl Settings {
                 .replace(&format!("\\constant{{{name}}}"), value)
         })
     }
+}
+
+/// The constants that are put in: short ones that name no others, so that none multiplies.
+fn constants(value: &Value) -> Vec<(String, String)> {
+    let mut constants = pairs(value);
+    constants.retain(|(_, value)| {
+        value.len() <= CONSTANT_BYTES_MAX && !value.contains(['{', '}', '\\'])
+    });
+    constants
 }

@@ -16,6 +16,8 @@ use crate::{
 const FOLDERS: [&str; 2] = ["statement", "problem_statement"];
 /// How many bytes of a statement are read.
 const STATEMENT_BYTES_MAX: usize = 256 * 1024;
+/// How many bytes of Markdown a statement may become.
+const MARKDOWN_BYTES_MAX: usize = 4 * STATEMENT_BYTES_MAX;
 /// What a browser shows as a picture, by the end of its name.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "svg", "webp"];
 
@@ -92,25 +94,35 @@ fn statement(
         return None;
     }
     if source.bytes.len() > STATEMENT_BYTES_MAX {
-        let kib = STATEMENT_BYTES_MAX / 1024;
-        notes.repair(format!("The statement is longer than {kib} KiB. Shorten it."));
-        return None;
+        return too_long(notes);
     }
     let text = String::from_utf8_lossy(source.bytes);
     if text.contains('\u{fffd}') {
         notes.repair(format!("“{}” is not in UTF-8. Look for the signs “\u{fffd}”.", source.path));
     }
     let text = settings.with_constants(text.trim_start_matches('\u{feff}'));
+    if text.len() > STATEMENT_BYTES_MAX {
+        return too_long(notes);
+    }
     let (title, text) = match source.kind {
         "tex" => from_latex(&text, notes),
         _ => (None, text),
     };
     let markdown =
         markdown::tidy(&text, &mut |name| picture(tree, source.folder, name, blobs, notes));
+    if markdown.len() > MARKDOWN_BYTES_MAX {
+        return too_long(notes);
+    }
     if markdown.is_empty() {
         notes.repair("The statement is empty. Write one.");
     }
     Some(Statement { language: source.language.clone(), title, markdown })
+}
+
+fn too_long(notes: &mut Notes) -> Option<Statement> {
+    let kib = STATEMENT_BYTES_MAX / 1024;
+    notes.repair(format!("The statement is longer than {kib} KiB. Shorten it."));
+    None
 }
 
 fn from_latex(text: &str, notes: &mut Notes) -> (Option<String>, String) {

@@ -4,11 +4,17 @@ use serde_yaml_ng::Value;
 
 use crate::Refusal;
 
+/// How many bytes of YAML are read; what people write by hand has a few thousand.
+pub(crate) const YAML_BYTES_MAX: usize = 256 * 1024;
+
 static NOTHING: Value = Value::Null;
 
 /// The keys and values of a file. An empty one has none.
 pub(crate) fn parse(path: &str, bytes: &[u8]) -> Result<Value, Refusal> {
     let invalid = |why: String| Refusal::Yaml { path: path.to_owned(), why };
+    if bytes.len() > YAML_BYTES_MAX {
+        return Err(invalid(format!("it is longer than {} KiB", YAML_BYTES_MAX / 1024)));
+    }
     let value: Value = serde_yaml_ng::from_slice(bytes).map_err(|why| invalid(why.to_string()))?;
     if value.is_mapping() || value.is_null() {
         return Ok(value);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// How many characters a formula has at most, so that a lone `$` costs little.
-const FORMULA_CHARS_MAX: usize = 4_000;
+const FORMULA_CHARS_MAX: usize = 2_000;
 /// How many characters an argument in brackets has at most, likewise.
 const OPTION_CHARS_MAX: usize = 500;
 /// Environments whose text is taken as it stands.

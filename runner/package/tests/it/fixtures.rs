@@ -93,6 +93,35 @@ fn nested_groups_become_one_list() {
 }
 
 #[test]
+fn legacy_groups_are_weighed_by_their_settings() {
+    let cases = [
+        ("range: 0 40\ngrader_flags: min", 40, true),
+        ("accept_score: 7\ngrader_flags: min", 7, true),
+        ("accept_score: 7\ngrader_flags: always_accept sum", 14, false),
+        ("accept_score: 7\ngrader_flags: accept_if_any_accepted", 14, false),
+        ("accept_score: 7\non_reject: break", 14, true),
+        ("max_score: 12", 12, true),
+        ("on_reject: break", 100, true),
+    ];
+    for (settings, weight, all_or_nothing) in cases {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let files = [
+            ("problem.yaml", "name: x\ntype: scoring"),
+            ("data/secret/g/testdata.yaml", settings),
+            ("data/secret/g/1.in", ""),
+            ("data/secret/g/2.in", ""),
+        ];
+        for (path, text) in files {
+            zip.start_file(path, SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        let imported = package::read_zip(zip.finish().unwrap()).unwrap();
+        let expected = Group { name: "g".to_owned(), weight, all_or_nothing };
+        assert_eq!(code(&imported.content).groups, [expected], "{settings}");
+    }
+}
+
+#[test]
 fn the_closest_flags_count() {
     let imported = read("ladder");
     let code = code(&imported.content);

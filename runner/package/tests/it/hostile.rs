@@ -83,6 +83,29 @@ fn yaml_that_multiplies_itself_is_refused() {
 }
 
 #[test]
+fn constants_that_multiply_are_left_as_they_are() {
+    let constant =
+        |level: u32| format!("  a{level}: '{}'\n", format!("{{{{a{}}}}}", level + 1).repeat(10));
+    let yaml: String = (0..12).map(constant).collect();
+    let long = "x".repeat(100_000);
+    let yaml = format!("name: x\nconstants:\n{yaml}  long: {long}\n");
+    let text = format!("{{{{a0}}}}{}", "{{long}}".repeat(10_000));
+    let files = [("problem.yaml", &*yaml), ("statement/problem.en.md", &*text)];
+    let imported = package::read_zip(packed(&files)).unwrap();
+    assert_eq!(imported.content.statement, text);
+}
+
+#[test]
+fn many_faults_are_told_only_so_often() {
+    let inputs: Vec<_> = (0..300).map(|case| format!("data/secret/{case}.in")).collect();
+    let mut files = vec![("problem.yaml", "name: x")];
+    files.extend(inputs.iter().map(|path| (path.as_str(), "")));
+    let imported = package::read_zip(packed(&files)).unwrap();
+    assert_eq!(imported.content.repairs.len(), 41);
+    assert_eq!(imported.content.repairs[40], "There is more like this.");
+}
+
+#[test]
 fn a_link_in_a_directory_is_followed_only_inside() {
     let root = TempDir::new().unwrap();
     let path = |name: &str| root.path().join("p").join(name);
