@@ -34,7 +34,8 @@ async fn bench() -> anyhow::Result<()> {
     let (mut inside, mut outside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         inside.extend(sandboxed(&sandbox, &job).await?);
-        outside.extend((0..RUNS_PER_ROUND).map(|_| spawned(&plain)).collect::<Result<Vec<_>, _>>()?);
+        outside
+            .extend((0..RUNS_PER_ROUND).map(|_| spawned(&plain)).collect::<Result<Vec<_>, _>>()?);
     }
     std::fs::remove_file(&plain)?;
     let (inside, outside) = (median(inside), median(outside));

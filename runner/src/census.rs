@@ -17,7 +17,7 @@ use crate::{
 
 /// How often it looks, in ns.
 const PERIOD_NS: i64 = 5_000_000;
-/// What the kernel counts processor time in, for `/proc`: USER_HZ is 100 on all architectures.
+/// What the kernel counts processor time in, for `/proc`: `USER_HZ` is 100 on all architectures.
 const TICK_US: u64 = 10_000;
 
 /// The most that was seen of a run.

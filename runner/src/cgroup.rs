@@ -157,9 +157,9 @@ impl Dir {
         Ok(rustix::fs::openat(&self.0, name, flags, Mode::empty())?.into())
     }
 
-    fn write(&self, name: &str, value: impl ToString) -> io::Result<()> {
+    fn write(&self, name: &str, value: impl std::fmt::Display) -> io::Result<()> {
         let file = self.file(name, OFlags::WRONLY)?;
-        rustix::io::write(file, value.to_string().as_bytes())?;
+        rustix::io::write(file, format!("{value}").as_bytes())?;
         Ok(())
     }
 

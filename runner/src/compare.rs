@@ -71,13 +71,16 @@ fn word_matches(word: &[u8], wanted: &[u8], how: &Comparison) -> Result<(), Kind
             return Err(|token| Kind::NotANumber { token });
         };
         let off = (got - wanted).abs();
-        // Written with `<=`, so that infinities and NaN, which have no distance, never match.
-        let near = off <= how.float_absolute.unwrap_or(-1.0)
+        // Infinities and NaN have no distance, and match nothing.
+        let within = off <= how.float_absolute.unwrap_or(-1.0)
             || off <= how.float_relative.unwrap_or(-1.0) * wanted.abs();
-        return if near { Ok(()) } else { Err(|token| Kind::TooFar { token }) };
+        return if off.is_finite() && within {
+            Ok(())
+        } else {
+            Err(|token| Kind::TooFar { token })
+        };
     }
-    let same =
-        if how.case_sensitive { word == wanted } else { word.eq_ignore_ascii_case(wanted) };
+    let same = if how.case_sensitive { word == wanted } else { word.eq_ignore_ascii_case(wanted) };
     if same { Ok(()) } else { Err(|token| Kind::Wrong { token }) }
 }
 
@@ -123,7 +126,7 @@ impl<'a> Words<'a> {
 
     fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(len);
-        let lines = taken.iter().filter(|&&b| b == b'\n').count();
+        let lines = taken.split(|&b| b == b'\n').count() - 1;
         if lines > 0 {
             self.token = 0;
         }
@@ -217,7 +220,9 @@ mod tests {
         assert_eq!(far.unwrap_err(), "number too far off on line 1, word 1");
         let none = judge("x", "1", "float_tolerance 1");
         assert_eq!(none.unwrap_err(), "not a number on line 1, word 1");
-        assert!(judge("nan", "nan", "float_tolerance 1").is_err());
+        for (output, expected) in [("nan", "nan"), ("1", "inf"), ("inf", "inf")] {
+            assert!(judge(output, expected, "float_tolerance 1").is_err());
+        }
     }
 
     #[test]
@@ -231,7 +236,10 @@ mod tests {
     fn flags_that_make_no_sense_are_refused_by_name() {
         assert_eq!(parse_flags("fast"), Err(FlagRefusal::Unknown("fast".to_owned())));
         for flags in ["float_tolerance", "float_tolerance x", "float_tolerance -1"] {
-            assert_eq!(parse_flags(flags), Err(FlagRefusal::NoNumber("float_tolerance".to_owned())));
+            assert_eq!(
+                parse_flags(flags),
+                Err(FlagRefusal::NoNumber("float_tolerance".to_owned()))
+            );
         }
     }
 

@@ -1,11 +1,11 @@
 //! The start of what a program printed, as text that every store and every page can hold.
 
 /// How much of an output is kept in a result, in bytes.
-pub const EXCERPT_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const EXCERPT_BYTES_MAX: usize = 16 * 1024;
 
-/// The first 16 KiB of `bytes`. What is not UTF-8 is replaced, and so is NUL, which PostgreSQL
-/// and C refuse in text. A character cut in two at the end is left out.
-pub fn excerpt(bytes: &[u8]) -> String {
+/// The first 16 KiB of `bytes`. What is not UTF-8 is replaced, and so is NUL, which neither
+/// databases nor C take in text. A character cut in two at the end is left out.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let head = bytes.get(..EXCERPT_BYTES_MAX).unwrap_or(bytes);
     let head = if head.len() < bytes.len() { whole_characters(head) } else { head };
     let mut text = String::from_utf8_lossy(head).replace('\0', "\u{fffd}");

@@ -93,7 +93,8 @@ fn perform(
         let (validator, channel) = (input.validator, Channel::Stdout);
         tell(Progress::Output { validator, channel, offset: 0, bytes: bytes.clone() });
     }
-    let (verdict, detail) = stopped.map_or_else(|| judge(&bytes, input), |v| (v, script.to_owned()));
+    let (verdict, detail) =
+        stopped.map_or_else(|| judge(&bytes, input), |v| (v, script.to_owned()));
     let cpu_ms = if verdict == Verdict::TimeLimit { limits.cpu_ms } else { 1 };
     let wall_ms = if verdict == Verdict::WallLimit { limits.wall_ms } else { cpu_ms };
     let stdout = if input.streamed { excerpt(&bytes) } else { String::new() };

@@ -61,10 +61,10 @@ pub(crate) struct Report {
 }
 
 /// The life of init, from its first moment; the answer is its exit code.
-pub(crate) fn live(charge: Charge<'_>) -> i32 {
+pub(crate) fn live(charge: &Charge<'_>) -> i32 {
     let mut to = File::from(charge.report.try_clone().expect("a descriptor is free"));
-    let (report, artefact) = match started(&charge) {
-        Ok((program, work)) => ended(program, &work, &charge),
+    let (report, artefact) = match started(charge) {
+        Ok((program, work)) => ended(program, &work, charge),
         Err(why) => (Report::of(Exit::NotStarted(format!("{why:#}"))), None),
     };
     let told = artefact
@@ -169,8 +169,8 @@ fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Option<V
     sys::kill_all_others();
     let wanted = charge.order.artefact.as_deref().filter(|_| exit == Exit::Code(0));
     let artefact = wanted.and_then(|name| collect(work, name).ok());
-    let disk_full = rustix::fs::fstatvfs(work)
-        .is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0);
+    let disk_full =
+        rustix::fs::fstatvfs(work).is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0);
     (Report { exit, stop, disk_full, census: seen }, artefact)
 }
 

@@ -7,8 +7,8 @@
 //! What is absent: the server never forks; no privileged process uses a path in a directory that
 //! a run can write; nothing a program writes is read as anything but its output.
 
-mod cgroup;
 mod census;
+mod cgroup;
 mod check;
 pub mod compare;
 mod excerpt;

@@ -58,7 +58,8 @@ impl NamespaceSandbox {
         anyhow::ensure!(config.slots > 0, "a sandbox without slots runs nothing");
         let slot = Slot::start(&config.helper).await;
         let slot = slot.context("the sandbox cannot be set up on this machine")?;
-        let whole = slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
+        let whole =
+            slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
         anyhow::ensure!(
             whole || !config.require_cgroup,
             "no control group limits a run as a whole here, and one is required"

@@ -71,7 +71,9 @@ fn limit(walls: &Walls, alone: bool) -> anyhow::Result<()> {
     };
     // Behind the meter's limit, which is exact; hard equals soft, so no handler sees a signal.
     set(Resource::Cpu, u64::from(walls.cpu_ms.div_ceil(1000)) + 1)?;
-    set(Resource::Nproc, u64::from(walls.processes) + 1)?;
+    // Init is one more. Where a group counts, and tells, it must be the first to refuse.
+    let spare = if alone { 1 } else { 8 };
+    set(Resource::Nproc, u64::from(walls.processes) + spare)?;
     set(Resource::Fsize, walls.disk_bytes)?;
     set(Resource::Nofile, DESCRIPTORS_MAX)?;
     set(Resource::Stack, STACK_BYTES)?;
@@ -91,11 +93,7 @@ fn limit(walls: &Walls, alone: bool) -> anyhow::Result<()> {
 fn restrict_files() -> anyhow::Result<()> {
     let abi = ABI::V6;
     let read = AccessFs::from_read(abi);
-    let rules = [
-        ("/", read),
-        (BOX, AccessFs::from_all(abi)),
-        ("/dev", read | AccessFs::WriteFile),
-    ];
+    let rules = [("/", read), (BOX, AccessFs::from_all(abi)), ("/dev", read | AccessFs::WriteFile)];
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?

@@ -104,10 +104,7 @@ impl Slot {
         self.answers(output).await
     }
 
-    async fn answers(
-        &mut self,
-        output: &mut (dyn FnMut(Kind, Bytes) + Send),
-    ) -> io::Result<Run> {
+    async fn answers(&mut self, output: &mut (dyn FnMut(Kind, Bytes) + Send)) -> io::Result<Run> {
         let mut artefact = None;
         loop {
             let (kind, payload) = read(&mut self.control).await?;

@@ -108,7 +108,8 @@ pub(crate) fn children_usage() -> (u64, u64) {
         libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
         usage
     };
-    let us = |time: libc::timeval| time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_usec.unsigned_abs();
+    let us =
+        |time: libc::timeval| time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_usec.unsigned_abs();
     (us(usage.ru_utime) + us(usage.ru_stime), usage.ru_maxrss.unsigned_abs() * 1024)
 }
 

@@ -75,7 +75,7 @@ impl Tap {
 
     /// Takes what is there, once. Answers how much it was; what passes the limit is dropped.
     pub(crate) fn read(&mut self, now: Instant) -> usize {
-        let mut buffer = [0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES];
         let len = match rustix::io::read(&self.pipe, &mut buffer) {
             Ok(0) => {
                 self.closed = true;

@@ -73,11 +73,15 @@ fn limit_in_words(verdict: Verdict, limits: &Limits) -> String {
         _ => format!("{} MiB", bytes >> 20),
     };
     match verdict {
-        Verdict::TimeLimit => format!("used more than {} s of processor time", seconds(limits.cpu_ms)),
+        Verdict::TimeLimit => {
+            format!("used more than {} s of processor time", seconds(limits.cpu_ms))
+        }
         Verdict::WallLimit => format!("still ran after {} s", seconds(limits.wall_ms)),
         Verdict::MemoryLimit => format!("used more than {} of memory", size(limits.memory_bytes)),
         Verdict::OutputLimit => format!("printed more than {}", size(limits.output_bytes.into())),
-        Verdict::DiskLimit => format!("wrote more than {} of files", size(limits.disk_bytes.into())),
+        Verdict::DiskLimit => {
+            format!("wrote more than {} of files", size(limits.disk_bytes.into()))
+        }
         Verdict::ProcessLimit => {
             format!("wanted more than {} processes and threads", limits.processes)
         }
@@ -114,11 +118,11 @@ mod tests {
 
     #[test]
     fn an_output_is_compared_only_when_the_program_ended_well() {
-        assert_eq!(verdict(ended(Exit::Code(0)), b"4\n"), Verdict::Accepted);
-        assert_eq!(verdict(ended(Exit::Code(0)), b"5\n"), Verdict::WrongAnswer);
-        assert_eq!(verdict(ended(Exit::Code(1)), b"4\n"), Verdict::RuntimeError);
-        assert_eq!(verdict(ended(Exit::Signal(11)), b"4\n"), Verdict::RuntimeError);
-        assert_eq!(verdict(ended(Exit::NotStarted(String::new())), b""), Verdict::InternalError);
+        assert_eq!(verdict(&ended(Exit::Code(0)), b"4\n"), Verdict::Accepted);
+        assert_eq!(verdict(&ended(Exit::Code(0)), b"5\n"), Verdict::WrongAnswer);
+        assert_eq!(verdict(&ended(Exit::Code(1)), b"4\n"), Verdict::RuntimeError);
+        assert_eq!(verdict(&ended(Exit::Signal(11)), b"4\n"), Verdict::RuntimeError);
+        assert_eq!(verdict(&ended(Exit::NotStarted(String::new())), b""), Verdict::InternalError);
     }
 
     #[test]
@@ -130,17 +134,17 @@ mod tests {
             (Stop::Output, Verdict::OutputLimit),
         ] {
             let ending = Ending { stop: Some(stop), ..ended(Exit::Stopped) };
-            assert_eq!(verdict(ending, b"4\n"), wanted);
+            assert_eq!(verdict(&ending, b"4\n"), wanted);
         }
         let late = Ending { cpu_ms: 2001, ..ended(Exit::Code(0)) };
-        assert_eq!(verdict(late, b"4\n"), Verdict::TimeLimit);
+        assert_eq!(verdict(&late, b"4\n"), Verdict::TimeLimit);
     }
 
     #[test]
     fn a_wall_that_was_hit_and_survived_does_not_count() {
         let full = Ending { disk_full: true, processes_hit: true, ..ended(Exit::Code(0)) };
-        assert_eq!(verdict(full.clone(), b"4\n"), Verdict::Accepted);
-        assert_eq!(verdict(Ending { exit: Exit::Code(1), ..full }, b"4\n"), Verdict::DiskLimit);
+        assert_eq!(verdict(&full, b"4\n"), Verdict::Accepted);
+        assert_eq!(verdict(&Ending { exit: Exit::Code(1), ..full }, b"4\n"), Verdict::DiskLimit);
     }
 
     #[test]
@@ -153,7 +157,7 @@ mod tests {
         assert!(said(ended(Exit::Signal(11))).starts_with("killed by signal 11 (a memory"));
     }
 
-    fn verdict(ending: Ending, stdout: &[u8]) -> Verdict {
+    fn verdict(ending: &Ending, stdout: &[u8]) -> Verdict {
         let input = Input {
             validator: 0,
             stdin: Bytes::new(),
@@ -161,7 +165,7 @@ mod tests {
             comparison: Comparison::default(),
             streamed: false,
         };
-        judge(&ending, &Limits::default(), &walls(), &input, stdout).0
+        judge(ending, &Limits::default(), &walls(), &input, stdout).0
     }
 
     fn ended(exit: Exit) -> Ending {

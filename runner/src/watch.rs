@@ -84,10 +84,8 @@ impl Watch<'_> {
     fn wait(&mut self, time: Duration) -> io::Result<bool> {
         let now = Instant::now();
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
-        let mut polled = vec![
-            PollFd::new(self.init, PollFlags::IN),
-            PollFd::new(self.control, PollFlags::IN),
-        ];
+        let mut polled =
+            vec![PollFd::new(self.init, PollFlags::IN), PollFd::new(self.control, PollFlags::IN)];
         let taps = [STDOUT, STDERR, REPORT].into_iter().zip(&self.taps);
         let open: Vec<_> = taps.filter(|(_, tap)| tap.is_open(now)).collect();
         polled.extend(open.iter().map(|(_, tap)| PollFd::new(*tap, PollFlags::IN)));

@@ -124,7 +124,9 @@ impl Zygote {
             report: report.1,
         };
         let ours = [go.1.as_fd(), self.control.as_fd()];
-        let (pid, init) = sys::clone_init(group, &ours, || init::live(charge))?;
+        let (pid, init) = sys::clone_init(group, &ours, || init::live(&charge))?;
+        // Our copies of its ends, of which it must not be us who holds the last.
+        drop(charge);
         let let_go = self.let_go(pid, &go.1);
         if let_go.is_err() {
             // Init takes the end of this pipe for ours, and ends too.

@@ -136,7 +136,8 @@ impl Case {
         let printed = outcome.results.first().map_or("", |r| &r.stdout);
         let stderr = outcome.results.first().map_or("", |r| &r.stderr);
         let said = || format!("{verdict:?}\n{}\n{printed}\n{stderr}", outcome.compiler_output);
-        let breach = [printed, stderr, &outcome.compiler_output].iter().any(|t| t.contains("BREACH"));
+        let breach =
+            [printed, stderr, &outcome.compiler_output].iter().any(|t| t.contains("BREACH"));
         let missing = self.expect.stdout_has.iter().any(|text| !printed.contains(text));
         if !allowed || breach || missing {
             return Err(said());
@@ -231,7 +232,9 @@ impl Canaries {
         });
         let tcp = ["127.0.0.1:5432", "127.0.0.1:0"].into_iter();
         let tcp: Vec<_> = tcp.filter_map(|at| TcpListener::bind(at).ok()).collect();
-        tcp.iter().for_each(|t| t.set_nonblocking(true).expect("a plain socket"));
+        for listener in &tcp {
+            listener.set_nonblocking(true).expect("a plain socket");
+        }
         Self { _socket: socket, tcp }
     }
 

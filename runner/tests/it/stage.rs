@@ -60,14 +60,9 @@ pub(crate) fn input(stdin: &str, expected: Option<&str>) -> Input {
 
 /// Runs `job` in a new sandbox and answers with its only result.
 pub(crate) async fn run(job: &Job) -> ValidatorResult {
-    let outcome = outcome(job).await;
+    let outcome = sandbox().await.run(job, &|_| ()).await;
     assert!(outcome.compiled, "{}", outcome.compiler_output);
     outcome.results.into_iter().next().expect("one input, one result")
-}
-
-/// Runs `job` in a new sandbox.
-pub(crate) async fn outcome(job: &Job) -> Outcome {
-    sandbox().await.run(job, &|_| ()).await
 }
 
 /// Runs `job` and keeps what was told.
