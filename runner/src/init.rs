@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     census::{self, Census},
+    cgroup::Meter,
     frame::{self, Exit, Kind, Order, Stop},
     program,
     seccomp::Filters,
@@ -41,8 +42,7 @@ pub(crate) struct Charge<'a> {
     pub(crate) filters: &'a Filters,
     /// Whether Landlock is there to be used.
     pub(crate) landlock: bool,
-    /// Whether no cgroup counts and limits: then init does, as well as it can.
-    pub(crate) census: bool,
+    pub(crate) meter: &'a Meter,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -83,6 +83,7 @@ impl Report {
 fn started(charge: &Charge<'_>) -> anyhow::Result<(Pid, OwnedFd)> {
     let mut byte = [0];
     anyhow::ensure!(rustix::io::read(&charge.go, &mut byte)? == 1, "the helper has gone");
+    charge.meter.join()?;
     become_nobody(charge)?;
     let work = furnish(charge)?;
     rustix::stdio::dup2_stdin(&charge.stdin)?;
@@ -161,7 +162,7 @@ fn start(charge: &Charge<'_>) -> anyhow::Result<Pid> {
 /// Waits for the program's end, stops the rest, and takes out what the order asked for.
 fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Option<Vec<u8>>) {
     let mut seen = Census::default();
-    let (exit, stop) = if charge.census {
+    let (exit, stop) = if matches!(charge.meter, Meter::Census(_)) {
         census::wait(program, &charge.order.walls, &mut seen)
     } else {
         (wait_blocking(program), None)

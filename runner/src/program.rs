@@ -12,6 +12,7 @@ use rustix::{
 };
 
 use crate::{
+    cgroup::Meter,
     frame::Walls,
     init::Charge,
     sys,
@@ -41,7 +42,7 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
 
 fn confine(charge: &Charge<'_>) -> anyhow::Result<()> {
     rustix::process::setsid()?;
-    limit(&charge.order.walls, charge.census)?;
+    limit(&charge.order.walls, matches!(charge.meter, Meter::Census(_)))?;
     if charge.landlock {
         restrict_files()?;
     }
@@ -82,8 +83,9 @@ fn limit(walls: &Walls, alone: bool) -> anyhow::Result<()> {
     // With 0, a handler that the machine set in core_pattern would still be started; with 1 not.
     set(Resource::Core, 1)?;
     if alone {
-        // The census stops a run at its limit, but looks only now and then.
-        set(Resource::Data, 2 * walls.memory_bytes + (64 << 20))?;
+        // The census stops a run at its limit, but looks only now and then. Far above it, as the
+        // stacks of threads count in full here, used or not.
+        set(Resource::Data, 4 * walls.memory_bytes + (1 << 30))?;
     }
     Ok(())
 }

@@ -37,10 +37,10 @@ pub(crate) fn stopped(
     walls: &Walls,
 ) -> Option<(Verdict, String)> {
     let by_limit = match ending.stop {
-        Some(Stop::Memory) => Some(Verdict::MemoryLimit),
         Some(Stop::Output) => Some(Verdict::OutputLimit),
-        // What hangs for want of a process is best told so.
-        Some(Stop::Cpu | Stop::Wall) if ending.processes_hit => Some(Verdict::ProcessLimit),
+        // What hangs for want of a process, or fills memory with dead ones, is best told so.
+        Some(_) if ending.processes_hit => Some(Verdict::ProcessLimit),
+        Some(Stop::Memory) => Some(Verdict::MemoryLimit),
         Some(Stop::Wall) => Some(Verdict::WallLimit),
         Some(Stop::Cpu) => Some(Verdict::TimeLimit),
         None if ending.cpu_ms > walls.cpu_ms => Some(Verdict::TimeLimit),

@@ -81,10 +81,19 @@ fn serve() -> anyhow::Result<()> {
             blobs.push(blob.ok_or_else(|| anyhow::anyhow!("a blob was expected"))?.1);
         }
         let stdin = blobs.pop().expect("one more than files");
-        let ending = zygote.run(&order, &blobs, &stdin)?;
+        let ending = match zygote.run(&order, &blobs, &stdin) {
+            Err(why) if has_left(&why) => return Ok(()),
+            other => other?,
+        };
         frame::write_json(&mut zygote.control, Kind::Ending, &ending)?;
     }
     Ok(())
+}
+
+/// Whether a run ended because the server hung up, which is how it stops one.
+fn has_left(why: &anyhow::Error) -> bool {
+    let why = why.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(why, Some(io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe))
 }
 
 impl Zygote {
@@ -116,7 +125,7 @@ impl Zygote {
             blobs,
             filters: &self.filters,
             landlock: self.landlock,
-            census: matches!(self.meter, Meter::Census(_)),
+            meter: &self.meter,
             stdin: input(stdin)?,
             stdout: stdout.1,
             stderr: stderr.1,
@@ -156,7 +165,7 @@ impl Zygote {
         Ok(ending(report, stop, usage, wall))
     }
 
-    /// Makes `init` a user outside and a member of its group, and tells it to go on.
+    /// Makes `init` a user outside, and tells it to go on.
     fn let_go(&self, init: Pid, go: &OwnedFd) -> anyhow::Result<()> {
         let proc = Path::new("/proc").join(init.as_raw_nonzero().to_string());
         let (uid, gid) = match self.owner {
@@ -168,7 +177,6 @@ impl Zygote {
         fs::write(proc.join("setgroups"), "deny")?;
         fs::write(proc.join("uid_map"), format!("{INSIDE_ID} {uid} 1"))?;
         fs::write(proc.join("gid_map"), format!("{INSIDE_ID} {gid} 1"))?;
-        self.meter.join(init)?;
         rustix::io::write(go, b"g")?;
         Ok(())
     }

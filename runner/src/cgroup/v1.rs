@@ -3,7 +3,7 @@
 
 use std::{fs::File, path::PathBuf};
 
-use rustix::process::Pid;
+use rustix::fs::OFlags;
 
 use super::{Dir, Usage, number, number_of, own_group, own_name, sweep};
 use crate::frame::Walls;
@@ -14,6 +14,7 @@ pub(crate) struct Groups {
     memory: Dir,
     cpu: Dir,
     processes: Dir,
+    tasks: [File; 3],
     cpu_usage: File,
     memory_peak: File,
     memory_events: File,
@@ -55,6 +56,11 @@ impl Groups {
             }
         };
         Ok(Self {
+            tasks: [
+                memory.file("tasks", OFlags::WRONLY)?,
+                cpu.file("tasks", OFlags::WRONLY)?,
+                processes.file("tasks", OFlags::WRONLY)?,
+            ],
             cpu_usage: cpu.reader("cpuacct.usage")?,
             memory_peak: memory.reader("memory.max_usage_in_bytes")?,
             memory_events: memory.reader("memory.oom_control")?,
@@ -95,9 +101,11 @@ impl Groups {
         Ok(())
     }
 
-    pub(super) fn join(&self, init: Pid) -> anyhow::Result<()> {
-        for group in [&self.memory, &self.cpu, &self.processes] {
-            group.write("cgroup.procs", init.as_raw_nonzero())?;
+    /// Puts the calling process into the groups. Each thread for itself and by itself: to move
+    /// another one, the kernel waits until no processor is about to fork, 10 ms and more.
+    pub(super) fn join(&self) -> anyhow::Result<()> {
+        for tasks in &self.tasks {
+            rustix::io::write(tasks, b"0")?;
         }
         Ok(())
     }
