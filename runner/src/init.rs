@@ -5,10 +5,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::fd::{AsFd, OwnedFd},
 };
 
 use rustix::{
@@ -43,6 +40,8 @@ pub(crate) struct Charge<'a> {
     /// Whether Landlock is there to be used.
     pub(crate) landlock: bool,
     pub(crate) meter: &'a Meter,
+    /// The program, where the order says that it is what was kept.
+    pub(crate) kept: Option<&'a OwnedFd>,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -132,14 +131,10 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     }
     std::env::set_current_dir(WORK)?;
     let work = rustix::fs::open(".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    for (head, bytes) in charge.order.files.iter().zip(charge.blobs) {
+    for (name, bytes) in charge.order.files.iter().zip(charge.blobs) {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&work, head.name.as_str(), flags, Mode::from(0o644))?;
-        let mut file = File::from(file);
-        file.write_all(bytes)?;
-        if head.executable {
-            file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        }
+        let file = rustix::fs::openat(&work, name.as_str(), flags, Mode::from(0o644))?;
+        File::from(file).write_all(bytes)?;
     }
     Ok(work)
 }

@@ -24,10 +24,12 @@ async fn dropping_the_future_kills_the_run() {
             running.notify_one();
         }
     };
+    let mut run = sandbox.run(&forever, &tell);
     tokio::select! {
-        _ = sandbox.run(&forever, &tell) => panic!("it sleeps for a minute"),
+        _ = &mut run => panic!("it sleeps for a minute"),
         () = running.notified() => assert_ne!(alive().len(), 0),
     }
+    drop(run);
     let gone = async {
         while !alive().is_empty() {
             tokio::task::yield_now().await;
