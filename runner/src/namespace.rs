@@ -90,7 +90,8 @@ impl NamespaceSandbox {
     }
 
     async fn slot(&self) -> anyhow::Result<Slot> {
-        let waiting = self.idle().pop();
+        // One that was killed while it waited, as by a machine out of memory, is left out.
+        let waiting = std::iter::from_fn(|| self.idle().pop()).find_map(Slot::if_alive);
         match waiting {
             Some(slot) => Ok(slot),
             None => Slot::start(&self.config.helper).await.context("no helper could be started"),

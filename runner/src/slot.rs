@@ -54,6 +54,11 @@ impl Slot {
         Ok(Self { control, process, hello })
     }
 
+    /// This slot, if its helper has not ended meanwhile.
+    pub(crate) fn if_alive(mut self) -> Option<Self> {
+        matches!(self.process.try_wait(), Ok(None)).then_some(self)
+    }
+
     /// Carries out `order`. Its files' bytes and standard input are `blobs`. Fails if the helper
     /// is broken; it must be dropped then.
     pub(crate) async fn run(

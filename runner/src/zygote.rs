@@ -158,6 +158,7 @@ impl Zygote {
             walls: &order.walls,
             started,
             stop: None,
+            memory_bytes: 0,
             taps: [
                 Tap::new(stdout.0, Kind::Stdout, order.streamed, output),
                 Tap::new(stderr.0, Kind::Stderr, order.streamed, output),
@@ -167,11 +168,14 @@ impl Zygote {
         let watched = watch.until_end();
         rustix::process::waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED)?;
         let (wall, usage) = (started.elapsed(), self.meter.usage());
-        let (stop, [_, _, report]) = (watch.stop, watch.taps);
+        let (stop, seen, [_, _, report]) = (watch.stop, watch.memory_bytes, watch.taps);
         self.meter.end();
         watched?;
         let report = self.reported(&report.into_bytes(), let_go)?;
-        Ok(Ending { kept: self.kept.is_some(), ..ending(report, stop, usage, wall) })
+        let mut ending = ending(report, stop, usage, wall);
+        ending.memory_bytes = ending.memory_bytes.max(seen);
+        ending.kept = self.kept.is_some();
+        Ok(ending)
     }
 
     /// Makes `init` a user outside, and tells it to go on.
