@@ -123,7 +123,10 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     if mount("proc", "/proc", "proc", flags, c"subset=pid").is_err()
         && mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>).is_err()
     {
-        // Some hosts forbid it; then an empty directory must hide the helper's.
+        // Some hosts forbid it; then an empty directory must hide the helper's. But a census
+        // without it would see nobody, and limit nothing.
+        let counted = !matches!(charge.meter, Meter::Census(_));
+        anyhow::ensure!(counted, "neither a control group nor a /proc is to be had here");
         mount("tmpfs", "/proc", "tmpfs", flags | MountFlags::RDONLY, c"size=0,nr_inodes=1")?;
     }
     for dir in [WORK, "/box/tmp", "/box/shm"] {

@@ -94,7 +94,14 @@ impl NamespaceSandbox {
         let waiting = std::iter::from_fn(|| self.idle().pop()).find_map(Slot::if_alive);
         match waiting {
             Some(slot) => Ok(slot),
-            None => Slot::start(&self.config.helper).await.context("no helper could be started"),
+            None => {
+                let slot = Slot::start(&self.config.helper).await;
+                let slot = slot.context("no helper could be started")?;
+                // What is shown to people holds for every run.
+                let same = slot.hello.isolation == self.isolation;
+                anyhow::ensure!(same, "a new helper found walls of another kind");
+                Ok(slot)
+            }
         }
     }
 

@@ -41,8 +41,8 @@ pub fn sandbox_main_if_asked() {
     if std::env::args().eq(ARGV) {
         let code = match serve() {
             Ok(()) => 0,
+            Err(why) if has_left(&why) => 0,
             Err(why) => {
-                tracing::error!("sandbox helper: {why:#}");
                 // Nobody has set up tracing in a helper; the server's standard error is ours.
                 let told = writeln!(io::stderr(), "sandbox helper: {why:#}");
                 if told.is_ok() { 1 } else { 2 }
@@ -84,19 +84,17 @@ fn serve() -> anyhow::Result<()> {
             blobs.push(blob.ok_or_else(|| anyhow::anyhow!("a blob was expected"))?.1);
         }
         let stdin = blobs.pop().expect("one more than files");
-        let ending = match zygote.run(&order, &blobs, &stdin) {
-            Err(why) if has_left(&why) => return Ok(()),
-            other => other?,
-        };
+        let ending = zygote.run(&order, &blobs, &stdin)?;
         frame::write_json(&mut zygote.control, Kind::Ending, &ending)?;
     }
     Ok(())
 }
 
-/// Whether a run ended because the server hung up, which is how it stops one.
+/// Whether the server hung up, which is how it stops a run.
 fn has_left(why: &anyhow::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     let why = why.downcast_ref::<io::Error>().map(io::Error::kind);
-    matches!(why, Some(io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe))
+    matches!(why, Some(BrokenPipe | ConnectionAborted | ConnectionReset))
 }
 
 impl Zygote {

@@ -41,7 +41,9 @@ async fn a_helper_that_dies_takes_its_run_along_and_is_replaced() {
     let job = job(Python, "import os, time\nos.fork()\nprint('up')\ntime.sleep(60)");
     let tell = |progress: Progress| {
         if matches!(progress, Progress::Output { .. }) {
-            helpers().iter().for_each(|helper| kill(helper));
+            for helper in helpers() {
+                kill(&helper);
+            }
         }
     };
     let outcome = sandbox.run(&job, &tell).await;
@@ -50,7 +52,9 @@ async fn a_helper_that_dies_takes_its_run_along_and_is_replaced() {
     let next = crate::stage::job(Python, "print(1)");
     let outcome = sandbox.run(&next, &|_| ()).await;
     assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
-    helpers().iter().for_each(|helper| kill(helper));
+    for helper in helpers() {
+        kill(&helper);
+    }
     let outcome = sandbox.run(&next, &|_| ()).await;
     assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
 }
