@@ -92,17 +92,14 @@ impl NamespaceSandbox {
     async fn slot(&self) -> anyhow::Result<Slot> {
         // One that was killed while it waited, as by a machine out of memory, is left out.
         let waiting = std::iter::from_fn(|| self.idle().pop()).find_map(Slot::if_alive);
-        match waiting {
-            Some(slot) => Ok(slot),
-            None => {
-                let slot = Slot::start(&self.config.helper).await;
-                let slot = slot.context("no helper could be started")?;
-                // What is shown to people holds for every run.
-                let same = slot.hello.isolation == self.isolation;
-                anyhow::ensure!(same, "a new helper found walls of another kind");
-                Ok(slot)
-            }
+        if let Some(slot) = waiting {
+            return Ok(slot);
         }
+        let slot = Slot::start(&self.config.helper).await.context("no helper could be started")?;
+        // What is shown to people holds for every run.
+        let same = slot.hello.isolation == self.isolation;
+        anyhow::ensure!(same, "a new helper found walls of another kind");
+        Ok(slot)
     }
 
     fn tool(&self, language: Language) -> Option<&Tool> {
