@@ -38,6 +38,8 @@ pub(crate) fn wait(program: Pid, walls: &Walls, seen: &mut Census) -> (Exit, Opt
         let mut ends = [PollFd::new(&end, PollFlags::IN)];
         // Interrupted or not: what counts is what is found now.
         let woken = poll(&mut ends, Some(&pause)).unwrap_or(0);
+        // Before, as the dead count as processes until then; after, as their time is known then.
+        look(walls, seen);
         let exit = reap(program);
         look(walls, seen);
         if let Some(exit) = exit {
@@ -88,7 +90,7 @@ fn look(walls: &Walls, seen: &mut Census) {
             after_name.split(' ').nth(nth).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
         };
         cpu_us += (number(11) + number(12)) * TICK_US;
-        tasks += number(17);
+        tasks += number(17).max(1);
         memory_bytes += number(21) * page;
     }
     seen.cpu_us = seen.cpu_us.max(cpu_us);

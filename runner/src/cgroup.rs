@@ -20,6 +20,7 @@ mod v2;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) cpu_us: u64,
+    /// The most at once that this meter knows of.
     pub(crate) memory_bytes: u64,
     pub(crate) out_of_memory: bool,
     pub(crate) processes_hit: bool,
@@ -89,7 +90,8 @@ impl Meter {
     pub(crate) fn end(&mut self) {
         match self {
             Self::V2(groups) => groups.end(),
-            Self::V1(_) | Self::Census(_) => {}
+            Self::V1(groups) => groups.end(),
+            Self::Census(_) => {}
         }
     }
 }
@@ -221,10 +223,15 @@ fn sweep(parent: &Path) {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix("polycode-"));
         let pid = pid.and_then(|pid| pid.parse::<u32>().ok());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
-            && fs::remove_dir(entry.path()).is_err()
-        {
-            // In use by somebody after all, or swept by another helper meanwhile.
+        if pid.is_none_or(|pid| Path::new("/proc").join(pid.to_string()).exists()) {
+            continue;
+        }
+        let runs = fs::read_dir(entry.path()).into_iter().flatten().flatten();
+        let runs = runs.filter(|run| run.file_name().as_encoded_bytes().starts_with(b"run-"));
+        for group in runs.map(|run| run.path()).chain([entry.path()]) {
+            if let Err(why) = fs::remove_dir(&group) {
+                tracing::debug!(%why, "a group is in use, or another helper swept it first");
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Stdout = b'1',
     /// From the helper: bytes of standard error.
     Stderr = b'2',
-    /// From the helper: the file that the order asked for.
+    /// From init to the helper: the file that the order asked for.
     Artefact = b'A',
     /// From the helper, last of a run: an [`Ending`] as JSON.
     Ending = b'E',
@@ -56,19 +56,14 @@ pub(crate) struct Order {
     /// `NAME=value`, all of them: nothing is inherited.
     pub(crate) env: Vec<String>,
     pub(crate) walls: Walls,
-    /// What lies in the work directory when the program starts.
-    pub(crate) files: Vec<FileHead>,
-    /// A file of the work directory to be handed out when the program ends well.
+    /// Names of what lies in the work directory when the program starts; the bytes follow.
+    pub(crate) files: Vec<String>,
+    /// A file of the work directory that the helper is to keep when the program ends well.
     pub(crate) artefact: Option<String>,
+    /// Whether the program is what the helper kept, whatever `argv` calls it.
+    pub(crate) kept: bool,
     /// Whether output is wanted while the program runs.
     pub(crate) streamed: bool,
-}
-
-/// Name and mode of a file whose bytes follow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct FileHead {
-    pub(crate) name: String,
-    pub(crate) executable: bool,
 }
 
 /// The limits of one run, allowances of its language included.
@@ -118,6 +113,8 @@ pub(crate) struct Ending {
     pub(crate) stop: Option<Stop>,
     /// It was refused a process.
     pub(crate) processes_hit: bool,
+    /// The artefact that the order asked for was made, and kept.
+    pub(crate) kept: bool,
     /// It left its files' space full.
     pub(crate) disk_full: bool,
     pub(crate) cpu_ms: u32,

@@ -5,10 +5,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::fd::{AsFd, OwnedFd},
 };
 
 use rustix::{
@@ -43,6 +40,8 @@ pub(crate) struct Charge<'a> {
     /// Whether Landlock is there to be used.
     pub(crate) landlock: bool,
     pub(crate) meter: &'a Meter,
+    /// The program, where the order says that it is what was kept.
+    pub(crate) kept: Option<&'a OwnedFd>,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -124,7 +123,10 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     if mount("proc", "/proc", "proc", flags, c"subset=pid").is_err()
         && mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>).is_err()
     {
-        // Some hosts forbid it; then an empty directory must hide the helper's.
+        // Some hosts forbid it; then an empty directory must hide the helper's. But a census
+        // without it would see nobody, and limit nothing.
+        let counted = !matches!(charge.meter, Meter::Census(_));
+        anyhow::ensure!(counted, "neither a control group nor a /proc is to be had here");
         mount("tmpfs", "/proc", "tmpfs", flags | MountFlags::RDONLY, c"size=0,nr_inodes=1")?;
     }
     for dir in [WORK, "/box/tmp", "/box/shm"] {
@@ -132,14 +134,10 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     }
     std::env::set_current_dir(WORK)?;
     let work = rustix::fs::open(".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    for (head, bytes) in charge.order.files.iter().zip(charge.blobs) {
+    for (name, bytes) in charge.order.files.iter().zip(charge.blobs) {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&work, head.name.as_str(), flags, Mode::from(0o644))?;
-        let mut file = File::from(file);
-        file.write_all(bytes)?;
-        if head.executable {
-            file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        }
+        let file = rustix::fs::openat(&work, name.as_str(), flags, Mode::from(0o644))?;
+        File::from(file).write_all(bytes)?;
     }
     Ok(work)
 }

@@ -9,9 +9,9 @@ use domain::{
 
 use crate::{
     excerpt::excerpt,
-    frame::{Exit, FileHead, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
+    frame::{Ending, Exit, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
     languages::{ARTEFACT, COMPILE_WALLS, Tool, environment},
-    slot::{Run, Slot},
+    slot::Slot,
     verdict,
 };
 
@@ -26,10 +26,11 @@ pub(crate) struct Running<'a> {
     pub(crate) slot: Slot,
 }
 
-/// What goes into each run: the program made of the sources, or the sources themselves.
+/// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
 pub(crate) struct Compiled {
-    heads: Vec<FileHead>,
+    names: Vec<String>,
     blobs: Vec<Bytes>,
+    kept: bool,
     /// What the compiler printed, though it was content.
     pub(crate) output: String,
 }
@@ -38,20 +39,20 @@ impl Running<'_> {
     /// Compiles. Refuses with what the compiler printed.
     pub(crate) async fn compile(&mut self) -> anyhow::Result<Result<Compiled, String>> {
         let files = &self.job.files;
-        let plain = |name: &str| FileHead { name: name.to_owned(), executable: false };
-        let heads: Vec<_> = files.iter().map(|file| plain(&file.name)).collect();
+        let names = self.names();
         let blobs: Vec<_> =
             files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
         let Some(argv) = self.tool.compile(&self.names()) else {
-            return Ok(Ok(Compiled { heads, blobs, output: String::new() }));
+            return Ok(Ok(Compiled { names, blobs, kept: false, output: String::new() }));
         };
         (self.tell)(Progress::Compiling);
         let order = Order {
             argv,
             env: environment(),
             walls: COMPILE_WALLS,
-            files: heads,
+            files: names,
             artefact: Some(ARTEFACT.to_owned()),
+            kept: false,
             streamed: true,
         };
         let mut output = BytesMut::new();
@@ -66,8 +67,8 @@ impl Running<'_> {
             output.extend_from_slice(&bytes);
         };
         let blobs = [blobs, vec![Bytes::new()]].concat();
-        let run = self.slot.run(&order, &blobs, &mut take).await?;
-        made(run, excerpt(&output))
+        let ending = self.slot.run(&order, &blobs, &mut take).await?;
+        made(&ending, excerpt(&output))
     }
 
     /// Runs what was compiled on `input` and judges it.
@@ -83,8 +84,9 @@ impl Running<'_> {
             argv: self.tool.run(&self.names(), input.streamed),
             env: environment(),
             walls,
-            files: compiled.heads.clone(),
+            files: compiled.names.clone(),
             artefact: None,
+            kept: compiled.kept,
             streamed: input.streamed,
         };
         let mut blobs = compiled.blobs.clone();
@@ -96,8 +98,8 @@ impl Running<'_> {
                 tell(Progress::Output { validator, channel, offset, bytes });
             }
         };
-        let run = self.slot.run(&order, &blobs, &mut take).await.context("a helper failed")?;
-        let result = self.result(input, &run, &walls, printed).await?;
+        let ending = self.slot.run(&order, &blobs, &mut take).await.context("a helper failed")?;
+        let result = self.result(input, ending, &walls, printed).await?;
         tell(Progress::Judged(result.clone()));
         Ok(result)
     }
@@ -105,11 +107,10 @@ impl Running<'_> {
     async fn result(
         &self,
         input: &Input,
-        run: &Run,
+        ending: Ending,
         walls: &Walls,
         printed: Printed,
     ) -> anyhow::Result<ValidatorResult> {
-        let ending = run.ending.clone();
         let shown = |bytes: &[u8]| if input.streamed { excerpt(bytes) } else { String::new() };
         let (stdout, stderr) = (shown(&printed.stdout), shown(&printed.stderr));
         let (limits, walls) = (self.job.limits, *walls);
@@ -165,7 +166,7 @@ impl Printed {
     }
 }
 
-fn made(run: Run, output: String) -> anyhow::Result<Result<Compiled, String>> {
+fn made(ending: &Ending, output: String) -> anyhow::Result<Result<Compiled, String>> {
     let limits = Limits {
         cpu_ms: COMPILE_WALLS.cpu_ms,
         wall_ms: COMPILE_WALLS.wall_ms,
@@ -174,15 +175,14 @@ fn made(run: Run, output: String) -> anyhow::Result<Result<Compiled, String>> {
         output_bytes: COMPILE_WALLS.output_bytes,
         disk_bytes: u32::try_from(COMPILE_WALLS.disk_bytes).expect("a constant that fits"),
     };
-    if let Exit::NotStarted(why) = &run.ending.exit {
+    if let Exit::NotStarted(why) = &ending.exit {
         anyhow::bail!("the compiler could not be started: {why}");
     }
-    match (verdict::stopped(&run.ending, &limits, &COMPILE_WALLS), run.artefact) {
-        (None, Some(program)) => {
-            let head = FileHead { name: ARTEFACT.to_owned(), executable: true };
-            Ok(Ok(Compiled { heads: vec![head], blobs: vec![program], output }))
+    match (verdict::stopped(ending, &limits, &COMPILE_WALLS), ending.kept) {
+        (None, true) => {
+            Ok(Ok(Compiled { names: Vec::new(), blobs: Vec::new(), kept: true, output }))
         }
-        (None, None) => Ok(Err(format!("{output}\nthe compiler made no program"))),
+        (None, false) => Ok(Err(format!("{output}\nthe compiler made no program"))),
         (Some((Verdict::RuntimeError, _)), _) if !output.is_empty() => Ok(Err(output)),
         (Some((_, why)), _) => Ok(Err(format!("{output}\nthe compiler was stopped: it {why}"))),
     }

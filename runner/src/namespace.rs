@@ -90,11 +90,16 @@ impl NamespaceSandbox {
     }
 
     async fn slot(&self) -> anyhow::Result<Slot> {
-        let waiting = self.idle().pop();
-        match waiting {
-            Some(slot) => Ok(slot),
-            None => Slot::start(&self.config.helper).await.context("no helper could be started"),
+        // One that was killed while it waited, as by a machine out of memory, is left out.
+        let waiting = std::iter::from_fn(|| self.idle().pop()).find_map(Slot::if_alive);
+        if let Some(slot) = waiting {
+            return Ok(slot);
         }
+        let slot = Slot::start(&self.config.helper).await.context("no helper could be started")?;
+        // What is shown to people holds for every run.
+        let same = slot.hello.isolation == self.isolation;
+        anyhow::ensure!(same, "a new helper found walls of another kind");
+        Ok(slot)
     }
 
     fn tool(&self, language: Language) -> Option<&Tool> {

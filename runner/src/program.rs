@@ -34,6 +34,10 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
     let Some((path, arguments)) = order.argv.split_first() else {
         return anyhow::anyhow!("no program was named");
     };
+    if let Some(program) = charge.kept {
+        let error = sys::exec_file(program, &order.argv, &order.env);
+        return anyhow::Error::new(error).context("what was compiled could not be started");
+    }
     let env = order.env.iter().filter_map(|pair| pair.split_once('='));
     // `exec` also puts back the signals that Rust programs ignore.
     let error = std::process::Command::new(path).args(arguments).env_clear().envs(env).exec();

@@ -3,11 +3,11 @@
 //! from calls that are newer than this list, above all from `clone3`, whose flags lie in memory
 //! where no filter can see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    SeccompRule, TargetArch, sock_filter,
 };
 
 /// The two programs to be installed, in this order.
@@ -17,20 +17,13 @@ impl Filters {
     /// Compiles the lists for this machine's architecture.
     pub(crate) fn compile() -> anyhow::Result<Self> {
         let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-        let allowed = ALLOWED.iter().chain(ALLOWED_BY_ARCH).map(|&call| (call, Vec::new()));
-        let allow = SeccompFilter::new(
-            allowed.collect(),
-            SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
-            SeccompAction::Allow,
-            arch,
-        )?;
         let refuse = SeccompFilter::new(
             refused_arguments()?,
             SeccompAction::Allow,
             SeccompAction::Errno(libc::EPERM.unsigned_abs()),
             arch,
         )?;
-        Ok(Self([refuse.try_into()?, allow.try_into()?]))
+        Ok(Self([refuse.try_into()?, allow_list()]))
     }
 
     /// Puts the filters on the calling process, for good.
@@ -38,6 +31,56 @@ impl Filters {
         // The one that knows arguments goes first: `seccomp` itself is on no list.
         self.0.iter().try_for_each(|program| seccompiler::apply_filter(program))
     }
+}
+
+/// The allow-list as a search tree. As a chain of comparisons it works too, but the kernel tries a
+/// new filter on each call there is: 0.5 ms for each run, against 0.1.
+fn allow_list() -> BpfProgram {
+    let allowed: BTreeSet<u32> =
+        ALLOWED.iter().chain(ALLOWED_BY_ARCH).copied().map(number).collect();
+    // Where each range begins, and whether it is allowed.
+    let mut ranges = vec![(0, allowed.contains(&0))];
+    for call in 1..=allowed.last().copied().unwrap_or(0) + 1 {
+        let is_allowed = allowed.contains(&call);
+        if ranges.last().is_some_and(|(_, before)| *before != is_allowed) {
+            ranges.push((call, is_allowed));
+        }
+    }
+    // The filter before this one has ended what comes by another architecture's numbers.
+    let mut program = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, CALL_AT)];
+    program.extend(search(&ranges));
+    program
+}
+
+fn number(call: i64) -> u32 {
+    u32::try_from(call).expect("numbers of calls are small")
+}
+
+/// Where the number of the call is in what a filter is given, see seccomp(2).
+const CALL_AT: u32 = 0;
+
+fn search(ranges: &[(u32, bool)]) -> BpfProgram {
+    let middle = ranges.len() / 2;
+    let (below, above) = ranges.split_at(middle);
+    match (below, above) {
+        ([], [(_, true)]) => vec![step(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW)],
+        ([], _) => {
+            let no_such_call = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+            vec![step(libc::BPF_RET, 0, no_such_call)]
+        }
+        (below, above) => {
+            let from = above.first().map_or(0, |(from, _)| *from);
+            let below = search(below);
+            let over = u8::try_from(below.len()).expect("half a tree is shorter than a jump");
+            let test = step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, over, from);
+            [vec![test], below, search(above)].concat()
+        }
+    }
+}
+
+fn step(code: u32, jump_if: u8, k: u32) -> sock_filter {
+    let code = u16::try_from(code).expect("codes are small");
+    sock_filter { code, jt: jump_if, jf: 0, k }
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -163,6 +206,23 @@ mod tests {
         let filters = Filters::compile().unwrap();
         // The kernel takes no more than 4,096 instructions.
         assert!(filters.0.iter().all(|program| !program.is_empty() && program.len() < 4096));
+    }
+
+    #[test]
+    fn the_tree_finds_what_the_list_holds() {
+        let program = allow_list();
+        let allows = |call: u32| {
+            let mut at = 1;
+            while program[at].code != u16::try_from(libc::BPF_RET).unwrap() {
+                let over = if call >= program[at].k { program[at].jt } else { program[at].jf };
+                at += 1 + usize::from(over);
+            }
+            program[at].k == libc::SECCOMP_RET_ALLOW
+        };
+        for call in (0..1024).chain([0x4000_0000, 0x4000_0027, u32::MAX]) {
+            let listed = ALLOWED.iter().chain(ALLOWED_BY_ARCH).any(|&c| c == i64::from(call));
+            assert_eq!(allows(call), listed, "{call}");
+        }
     }
 
     #[test]

@@ -35,12 +35,6 @@ pub(crate) struct Slot {
     pub(crate) hello: Hello,
 }
 
-/// What came of an order.
-pub(crate) struct Run {
-    pub(crate) ending: Ending,
-    pub(crate) artefact: Option<Bytes>,
-}
-
 impl Slot {
     /// Starts the executable `helper`, which must call [`crate::sandbox_main_if_asked`].
     pub(crate) async fn start(helper: &Path) -> io::Result<Self> {
@@ -60,6 +54,11 @@ impl Slot {
         Ok(Self { control, process, hello })
     }
 
+    /// This slot, if its helper has not ended meanwhile.
+    pub(crate) fn if_alive(mut self) -> Option<Self> {
+        matches!(self.process.try_wait(), Ok(None)).then_some(self)
+    }
+
     /// Carries out `order`. Its files' bytes and standard input are `blobs`. Fails if the helper
     /// is broken; it must be dropped then.
     pub(crate) async fn run(
@@ -67,7 +66,7 @@ impl Slot {
         order: &Order,
         blobs: &[Bytes],
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
-    ) -> io::Result<Run> {
+    ) -> io::Result<Ending> {
         let wall = Duration::from_millis(order.walls.wall_ms.into());
         let ran = timeout(wall + GRACE, self.carry_out(order, blobs, output)).await;
         match ran {
@@ -85,7 +84,7 @@ impl Slot {
         order: &Order,
         blobs: &[Bytes],
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
-    ) -> io::Result<Run> {
+    ) -> io::Result<Ending> {
         assert_eq!(blobs.len(), order.files.len() + 1, "a blob for each file, and standard input");
         let order = serde_json::to_vec(order)?;
         let mut small = Vec::with_capacity(4096);
@@ -104,19 +103,17 @@ impl Slot {
         self.answers(output).await
     }
 
-    async fn answers(&mut self, output: &mut (dyn FnMut(Kind, Bytes) + Send)) -> io::Result<Run> {
-        let mut artefact = None;
+    async fn answers(
+        &mut self,
+        output: &mut (dyn FnMut(Kind, Bytes) + Send),
+    ) -> io::Result<Ending> {
         loop {
             let (kind, payload) = read(&mut self.control).await?;
             match kind {
                 Kind::Stdout | Kind::Stderr => output(kind, payload),
-                Kind::Artefact => artefact = Some(payload),
-                Kind::Ending => {
-                    let ending = serde_json::from_slice(&payload)?;
-                    return Ok(Run { ending, artefact });
-                }
-                Kind::Order | Kind::Blob | Kind::Hello => {
-                    return Err(io::Error::other("the helper said what only the server says"));
+                Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
+                Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact => {
+                    return Err(io::Error::other("the helper said what it does not say here"));
                 }
             }
         }

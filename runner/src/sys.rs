@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, CString, NulError},
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -85,6 +85,35 @@ fn run(body: impl FnOnce() -> i32) -> i32 {
 fn exit(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(code) }
+}
+
+/// Becomes the program in the open file `program`. Comes back only with the reason why not.
+pub(crate) fn exec_file(program: &OwnedFd, argv: &[String], env: &[String]) -> io::Error {
+    let strings = |list: &[String]| -> Result<Vec<CString>, NulError> {
+        list.iter().map(|text| CString::new(text.as_str())).collect()
+    };
+    let (argv, env) = match (strings(argv), strings(env)) {
+        (Ok(argv), Ok(env)) => (argv, env),
+        (Err(why), _) | (_, Err(why)) => return why.into(),
+    };
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv_pointers, env_pointers) = (pointers(&argv), pointers(&env));
+    // SAFETY: Rust ignores this signal; programs expect its default. No handler is set.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // SAFETY: both lists end in a null pointer, and their strings outlive the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            argv_pointers.as_ptr(),
+            env_pointers.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    io::Error::last_os_error()
 }
 
 /// Makes all descriptors above standard error close at the next exec.

@@ -173,6 +173,7 @@ mod tests {
             exit,
             stop: None,
             processes_hit: false,
+            kept: false,
             disk_full: false,
             cpu_ms: 1,
             wall_ms: 2,

@@ -38,6 +38,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) walls: &'a Walls,
     pub(crate) started: Instant,
     pub(crate) stop: Option<Stop>,
+    /// The most memory that was seen.
+    pub(crate) memory_bytes: u64,
     /// Standard output and standard error, which go on to the server, and what init reports,
     /// which stays here.
     pub(crate) taps: [Tap; 3],
@@ -123,6 +125,7 @@ impl Watch<'_> {
 
     fn look(&mut self) {
         let Some(usage) = self.meter.usage() else { return };
+        self.memory_bytes = self.memory_bytes.max(usage.memory_bytes);
         if usage.out_of_memory {
             self.stop(Stop::Memory);
         } else if usage.cpu_us > u64::from(self.walls.cpu_ms) * 1000 {

@@ -4,17 +4,17 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Seek, Write},
+    io::{self, Write},
     os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{fs::PermissionsExt, net::UnixStream},
     },
     path::Path,
     process::ExitCode,
 };
 
 use rustix::{
-    fs::{MemfdFlags, SealFlags},
+    fs::{MemfdFlags, Mode, OFlags, SealFlags},
     pipe::{PipeFlags, pipe_with},
     process::{Pid, WaitId, WaitIdOptions},
 };
@@ -41,8 +41,8 @@ pub fn sandbox_main_if_asked() {
     if std::env::args().eq(ARGV) {
         let code = match serve() {
             Ok(()) => 0,
+            Err(why) if has_left(&why) => 0,
             Err(why) => {
-                tracing::error!("sandbox helper: {why:#}");
                 // Nobody has set up tracing in a helper; the server's standard error is ours.
                 let told = writeln!(io::stderr(), "sandbox helper: {why:#}");
                 if told.is_ok() { 1 } else { 2 }
@@ -66,6 +66,9 @@ struct Zygote {
     meter: Meter,
     filters: Filters,
     landlock: bool,
+    /// What the last order that asked for an artefact made: sealed, so that no run can change it
+    /// for the next.
+    kept: Option<OwnedFd>,
 }
 
 fn serve() -> anyhow::Result<()> {
@@ -81,19 +84,17 @@ fn serve() -> anyhow::Result<()> {
             blobs.push(blob.ok_or_else(|| anyhow::anyhow!("a blob was expected"))?.1);
         }
         let stdin = blobs.pop().expect("one more than files");
-        let ending = match zygote.run(&order, &blobs, &stdin) {
-            Err(why) if has_left(&why) => return Ok(()),
-            other => other?,
-        };
+        let ending = zygote.run(&order, &blobs, &stdin)?;
         frame::write_json(&mut zygote.control, Kind::Ending, &ending)?;
     }
     Ok(())
 }
 
-/// Whether a run ended because the server hung up, which is how it stops one.
+/// Whether the server hung up, which is how it stops a run.
 fn has_left(why: &anyhow::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     let why = why.downcast_ref::<io::Error>().map(io::Error::kind);
-    matches!(why, Some(io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe))
+    matches!(why, Some(BrokenPipe | ConnectionAborted | ConnectionReset))
 }
 
 impl Zygote {
@@ -111,11 +112,16 @@ impl Zygote {
             }
         }
         let owner = tree::enter()?;
-        Ok(Self { control, owner, meter, filters: Filters::compile()?, landlock })
+        let filters = Filters::compile()?;
+        Ok(Self { control, owner, meter, filters, landlock, kept: None })
     }
 
     /// Carries out one order. Fails only if this helper is of no more use.
     fn run(&mut self, order: &Order, blobs: &[Vec<u8>], stdin: &[u8]) -> anyhow::Result<Ending> {
+        if order.artefact.is_some() {
+            self.kept = None;
+        }
+        anyhow::ensure!(!order.kept || self.kept.is_some(), "nothing was kept");
         let group = self.meter.begin(&order.walls)?;
         let started = Instant::now();
         let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
@@ -126,7 +132,8 @@ impl Zygote {
             filters: &self.filters,
             landlock: self.landlock,
             meter: &self.meter,
-            stdin: input(stdin)?,
+            kept: self.kept.as_ref().filter(|_| order.kept),
+            stdin: sealed(stdin)?,
             stdout: stdout.1,
             stderr: stderr.1,
             go: go.0,
@@ -149,6 +156,7 @@ impl Zygote {
             walls: &order.walls,
             started,
             stop: None,
+            memory_bytes: 0,
             taps: [
                 Tap::new(stdout.0, Kind::Stdout, order.streamed, output),
                 Tap::new(stderr.0, Kind::Stderr, order.streamed, output),
@@ -158,11 +166,14 @@ impl Zygote {
         let watched = watch.until_end();
         rustix::process::waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED)?;
         let (wall, usage) = (started.elapsed(), self.meter.usage());
-        let (stop, [_, _, report]) = (watch.stop, watch.taps);
+        let (stop, seen, [_, _, report]) = (watch.stop, watch.memory_bytes, watch.taps);
         self.meter.end();
         watched?;
         let report = self.reported(&report.into_bytes(), let_go)?;
-        Ok(ending(report, stop, usage, wall))
+        let mut ending = ending(report, stop, usage, wall);
+        ending.memory_bytes = ending.memory_bytes.max(seen);
+        ending.kept = self.kept.is_some();
+        Ok(ending)
     }
 
     /// Makes `init` a user outside, and tells it to go on.
@@ -181,14 +192,14 @@ impl Zygote {
         Ok(())
     }
 
-    /// Reads what init reported and passes on the artefact. Init that was killed reports nothing.
-    fn reported(&mut self, mut bytes: &[u8], let_go: anyhow::Result<()>) -> io::Result<Report> {
+    /// Reads what init reported and keeps the artefact. Init that was killed reports nothing.
+    fn reported(&mut self, mut bytes: &[u8], let_go: anyhow::Result<()>) -> anyhow::Result<Report> {
         if let Err(why) = let_go {
             return Ok(Report::of(Exit::NotStarted(format!("{why:#}"))));
         }
         while let Ok(Some((kind, payload))) = frame::read(&mut bytes) {
             if kind == Kind::Artefact {
-                frame::write(&mut self.control, kind, &payload)?;
+                self.kept = Some(sealed(&payload)?);
             } else {
                 return Ok(serde_json::from_slice(&payload)?);
             }
@@ -204,16 +215,21 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-/// Standard input, as a file that nobody can change: a pipe would need somebody to fill it.
-fn input(bytes: &[u8]) -> anyhow::Result<OwnedFd> {
+/// A file in memory that nobody can change: a program, or standard input, for which a pipe would
+/// need somebody to fill it.
+fn sealed(bytes: &[u8]) -> anyhow::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = rustix::fs::memfd_create("stdin", flags)?;
+    // Kernels before 6.3 do not know the flag, and need none.
+    let file = rustix::fs::memfd_create("polycode", flags | MemfdFlags::EXEC)
+        .or_else(|_| rustix::fs::memfd_create("polycode", flags))?;
     let mut writer = File::from(file);
     writer.write_all(bytes)?;
-    writer.rewind()?;
+    writer.set_permissions(fs::Permissions::from_mode(0o555))?;
     let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
     rustix::fs::fcntl_add_seals(&writer, seals)?;
-    Ok(writer.into())
+    // What is open for writing cannot be executed.
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 fn ending(report: Report, stop: Option<Stop>, usage: Option<Usage>, wall: Duration) -> Ending {
@@ -229,6 +245,7 @@ fn ending(report: Report, stop: Option<Stop>, usage: Option<Usage>, wall: Durati
         exit: report.exit,
         stop: stop.or(report.stop).or(out_of_memory),
         processes_hit: usage.processes_hit,
+        kept: false,
         disk_full: report.disk_full,
         cpu_ms: u32::try_from(usage.cpu_us / 1000).unwrap_or(u32::MAX),
         wall_ms: u32::try_from(wall.as_millis()).unwrap_or(u32::MAX),

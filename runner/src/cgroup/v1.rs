@@ -1,5 +1,6 @@
-//! The older control groups: a hierarchy for each controller. One group for each helper, its
-//! counters set back before each run, as to make a memory group anew takes longer than a run.
+//! The older control groups: a hierarchy for each controller. One group for each helper, whose
+//! counters are set back before each run; but a fresh one for memory, in which what earlier runs
+//! left would be counted again.
 
 use std::{fs::File, path::PathBuf};
 
@@ -14,114 +15,118 @@ pub(crate) struct Groups {
     memory: Dir,
     cpu: Dir,
     processes: Dir,
-    tasks: [File; 3],
+    cpu_tasks: File,
     cpu_usage: File,
-    memory_peak: File,
-    memory_events: File,
+    process_tasks: File,
     process_events: File,
-    limited_to: Option<(u64, u32)>,
-    kills_before: u64,
     refusals_before: u64,
+    runs: u64,
+    run: Option<Run>,
+}
+
+/// The memory group of the present run.
+struct Run {
+    name: String,
+    tasks: File,
+    peak: File,
+    events: File,
 }
 
 impl Groups {
     /// Makes them below the group in which this process is.
     pub(super) fn make() -> anyhow::Result<Self> {
-        let own = |controller: &'static str| -> anyhow::Result<(Dir, PathBuf)> {
+        let own = |controller: &'static str| -> anyhow::Result<PathBuf> {
             let is_in = |list: &str| list.split(',').any(|name| name == controller);
-            let path = own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))?;
-            sweep(&path);
-            Ok((Dir::open(&path)?, path))
+            own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))
         };
-        let (memory, _) = own("memory")?;
-        let (cpu, _) = own("cpuacct")?;
-        let (processes, _) = own("pids")?;
-        let parents = [memory, cpu, processes];
-        match Self::below(parents) {
-            Ok(groups) => Ok(groups),
-            Err(why) => Err(why.context("no group can be made")),
+        let paths = [own("memory")?, own("cpuacct")?, own("pids")?];
+        for path in &paths {
+            sweep(path);
         }
+        let [memory, cpu, processes] = paths.each_ref().map(|path: &PathBuf| Dir::open(path));
+        let parents = [memory?, cpu?, processes?];
+        Self::below(parents).map_err(|why| why.context("no group can be made"))
     }
 
     fn below(parents: [Dir; 3]) -> anyhow::Result<Self> {
-        let name = own_name();
-        let made = parents.each_ref().map(|parent| parent.make(&name));
-        let [memory, cpu, processes] = made;
-        let (memory, cpu, processes) = match (memory, cpu, processes) {
-            (Ok(memory), Ok(cpu), Ok(processes)) => (memory, cpu, processes),
-            (memory, cpu, processes) => {
-                remove(&parents);
-                memory.and(cpu).and(processes)?;
-                unreachable!("one of them failed");
-            }
+        let [memory, cpu, processes] = parents.each_ref().map(|parent| parent.make(&own_name()));
+        let (Ok(memory), Ok(cpu), Ok(processes)) = (memory, cpu, processes) else {
+            remove(&parents);
+            anyhow::bail!("the hierarchies are not ours to write in");
         };
         Ok(Self {
-            tasks: [
-                memory.file("tasks", OFlags::WRONLY)?,
-                cpu.file("tasks", OFlags::WRONLY)?,
-                processes.file("tasks", OFlags::WRONLY)?,
-            ],
+            cpu_tasks: cpu.file("tasks", OFlags::WRONLY)?,
             cpu_usage: cpu.reader("cpuacct.usage")?,
-            memory_peak: memory.reader("memory.max_usage_in_bytes")?,
-            memory_events: memory.reader("memory.oom_control")?,
+            process_tasks: processes.file("tasks", OFlags::WRONLY)?,
             process_events: processes.reader("pids.events")?,
             parents,
             memory,
             cpu,
             processes,
-            limited_to: None,
-            kills_before: 0,
             refusals_before: 0,
+            runs: 0,
+            run: None,
         })
     }
 
     pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<()> {
-        let limits = (walls.memory_bytes, walls.processes);
-        if self.limited_to != Some(limits) {
-            self.limit(walls)?;
-            self.limited_to = Some(limits);
-        }
-        self.memory.write("memory.max_usage_in_bytes", 0)?;
-        self.cpu.write("cpuacct.usage", 0)?;
-        self.kills_before = number_of(&self.memory_events, "oom_kill")?;
-        self.refusals_before = number_of(&self.process_events, "max")?;
-        Ok(())
-    }
-
-    fn limit(&self, walls: &Walls) -> anyhow::Result<()> {
-        let swap = "memory.memsw.limit_in_bytes";
+        self.end();
+        self.runs += 1;
+        let name = format!("run-{}", self.runs);
+        let memory = self.memory.make(&name)?;
+        memory.write("memory.limit_in_bytes", walls.memory_bytes)?;
         // The sum with swap may never be the lower of the two; kernels without swap have none.
-        let counts_swap = self.memory.write(swap, -1).is_ok();
-        self.memory.write("memory.limit_in_bytes", walls.memory_bytes)?;
-        if counts_swap {
-            self.memory.write(swap, walls.memory_bytes)?;
+        let sum = "memory.memsw.limit_in_bytes";
+        if memory.reader(sum).is_ok() {
+            memory.write(sum, walls.memory_bytes)?;
         }
+        self.run = Some(Run {
+            name,
+            tasks: memory.file("tasks", OFlags::WRONLY)?,
+            peak: memory.reader("memory.max_usage_in_bytes")?,
+            events: memory.reader("memory.oom_control")?,
+        });
         // And init.
         self.processes.write("pids.max", walls.processes + 1)?;
+        self.cpu.write("cpuacct.usage", 0)?;
+        self.refusals_before = number_of(&self.process_events, "max")?;
         Ok(())
     }
 
     /// Puts the calling process into the groups. Each thread for itself and by itself: to move
     /// another one, the kernel waits until no processor is about to fork, 10 ms and more.
     pub(super) fn join(&self) -> anyhow::Result<()> {
-        for tasks in &self.tasks {
+        for tasks in [&self.present()?.tasks, &self.cpu_tasks, &self.process_tasks] {
             rustix::io::write(tasks, b"0")?;
         }
         Ok(())
     }
 
     pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+        let run = self.present()?;
         Ok(Usage {
             cpu_us: number(&self.cpu_usage)? / 1000,
-            memory_bytes: number(&self.memory_peak)?,
-            out_of_memory: number_of(&self.memory_events, "oom_kill")? > self.kills_before,
+            memory_bytes: number(&run.peak)?,
+            out_of_memory: number_of(&run.events, "oom_kill")? > 0,
             processes_hit: number_of(&self.process_events, "max")? > self.refusals_before,
         })
+    }
+
+    pub(super) fn end(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        if let Err(why) = self.memory.remove(&run.name) {
+            tracing::warn!(%why, "the memory group of a run was not removed");
+        }
+    }
+
+    fn present(&self) -> anyhow::Result<&Run> {
+        self.run.as_ref().ok_or_else(|| anyhow::anyhow!("nothing runs"))
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
+        self.end();
         remove(&self.parents);
     }
 }

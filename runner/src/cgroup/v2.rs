@@ -26,8 +26,8 @@ struct Run {
     cpu: File,
     memory_events: File,
     process_events: File,
-    /// Since Linux 5.19.
-    memory_peak: Option<File>,
+    /// The peak; before Linux 5.19 what is used now, which the watch takes the highest of.
+    memory: File,
 }
 
 impl Groups {
@@ -64,7 +64,7 @@ impl Groups {
             cpu: dir.reader("cpu.stat")?,
             memory_events: dir.reader("memory.events")?,
             process_events: dir.reader("pids.events")?,
-            memory_peak: dir.reader("memory.peak").ok(),
+            memory: dir.reader("memory.peak").or_else(|_| dir.reader("memory.current"))?,
             name,
             dir,
         };
@@ -75,7 +75,7 @@ impl Groups {
         let run = self.run.as_ref().ok_or_else(|| anyhow::anyhow!("nothing runs"))?;
         Ok(Usage {
             cpu_us: number_of(&run.cpu, "usage_usec")?,
-            memory_bytes: run.memory_peak.as_ref().map_or(Ok(0), number)?,
+            memory_bytes: number(&run.memory)?,
             out_of_memory: number_of(&run.memory_events, "oom_kill")? > 0,
             processes_hit: number_of(&run.process_events, "max")? > 0,
         })

@@ -1,6 +1,9 @@
 //! What a program cannot see or reach, by small probes of our own.
 
+use std::path::PathBuf;
+
 use domain::{content::Language::Python, run::Verdict};
+use runner::Config;
 
 use crate::stage::{job, run};
 
@@ -63,6 +66,19 @@ async fn no_privilege_is_left() {
     .await;
     let none = "0000000000000000";
     assert_eq!(found.trim(), format!("1 2 {none} {none} {none} 2"));
+}
+
+#[tokio::test]
+async fn the_check_names_every_wall_and_language() {
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_polycode-sandbox"));
+    let report = runner::check(Config { helper, ..Config::default() }).await;
+    for name in ["namespaces", "seccomp", "Landlock", "control groups", "Python", "Javascript"] {
+        let line = report.iter().find(|(found, _, _)| found == name).expect(name);
+        assert!(!line.2.is_empty(), "{line:?}");
+    }
+    let helper = PathBuf::from("/usr/bin/false");
+    let report = runner::check(Config { helper, ..Config::default() }).await;
+    assert!(matches!(report.as_slice(), [(_, false, why)] if why.contains("User namespaces")));
 }
 
 /// What the program printed; it must have ended well.

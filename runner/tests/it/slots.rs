@@ -12,7 +12,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::stage::{alive, input, job, sandbox, sandbox_of};
+use crate::stage::{alive, helpers, input, job, sandbox, sandbox_of};
 
 #[tokio::test]
 async fn dropping_the_future_kills_the_run() {
@@ -24,18 +24,59 @@ async fn dropping_the_future_kills_the_run() {
             running.notify_one();
         }
     };
+    let mut run = sandbox.run(&forever, &tell);
     tokio::select! {
-        _ = sandbox.run(&forever, &tell) => panic!("it sleeps for a minute"),
+        _ = &mut run => panic!("it sleeps for a minute"),
         () = running.notified() => assert_ne!(alive().len(), 0),
     }
+    drop(run);
+    until_nothing_is_alive().await;
+    let outcome = sandbox.run(&job(Python, "print(1)"), &|_| ()).await;
+    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "the slot is free again");
+}
+
+#[tokio::test]
+async fn a_helper_that_dies_takes_its_run_along_and_is_replaced() {
+    let sandbox = sandbox().await;
+    let job = job(Python, "import os, time\nos.fork()\nprint('up')\ntime.sleep(60)");
+    let tell = |progress: Progress| {
+        if matches!(progress, Progress::Output { .. }) {
+            for helper in helpers() {
+                kill(&helper);
+            }
+        }
+    };
+    let outcome = sandbox.run(&job, &tell).await;
+    assert_eq!(outcome.results[0].verdict, Verdict::InternalError);
+    until_nothing_is_alive().await;
+    let next = crate::stage::job(Python, "print(1)");
+    let outcome = sandbox.run(&next, &|_| ()).await;
+    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
+    for helper in helpers() {
+        kill(&helper);
+    }
+    let outcome = sandbox.run(&next, &|_| ()).await;
+    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
+}
+
+fn kill(helper: &str) {
+    let pid = helper.parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // Killed is not yet dead; the next job must meet a dead one.
+    let died = rustix::process::waitid(
+        rustix::process::WaitId::Pid(pid),
+        rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+    );
+    assert!(died.is_ok());
+}
+
+async fn until_nothing_is_alive() {
     let gone = async {
         while !alive().is_empty() {
             tokio::task::yield_now().await;
         }
     };
     timeout(Duration::from_secs(2), gone).await.expect("nothing is alive soon after");
-    let outcome = sandbox.run(&job(Python, "print(1)"), &|_| ()).await;
-    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "the slot is free again");
 }
 
 #[tokio::test]

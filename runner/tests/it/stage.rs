@@ -93,10 +93,15 @@ fn variable(name: &str) -> Option<String> {
 
 /// Processes of runs of this test's helpers that are alive: their state and name.
 pub(crate) fn alive() -> Vec<String> {
-    let me = std::process::id().to_string();
-    let helpers: Vec<String> = processes().filter(|(_, of)| *of == me).map(|(id, _)| id).collect();
+    let helpers = helpers();
     let runs = processes().filter(|(_, of)| helpers.contains(of));
     runs.map(|(id, _)| fs::read_to_string(format!("/proc/{id}/status")).unwrap_or(id)).collect()
+}
+
+/// The helpers of this test, which has a process for itself.
+pub(crate) fn helpers() -> Vec<String> {
+    let me = std::process::id().to_string();
+    processes().filter(|(_, parent)| *parent == me).map(|(id, _)| id).collect()
 }
 
 /// All processes of the machine, each with its parent.
