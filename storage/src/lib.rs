@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod flaky;
+pub mod forgetful;
 pub mod memory;
 pub mod sqlite;
 
