@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::Context;
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use super::checkpoint;
 
 /// How hard a commit tries to survive a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,11 +81,6 @@ const LOCK: &str = "lock";
 /// How long a statement waits for a lock of another connection of ours, such as the last one's
 /// clean-up after a crash.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// How long the write-ahead log grows before it goes back into the file, in pages of 4 KiB. The
-/// busy pages are then written once for many changes: at 512 streams 22,700 events/s against
-/// 17,400 with SQLite's 1,000. More would make start-up after a crash slow.
-const CHECKPOINT_PAGES: &str = "8000";
 
 pub(super) async fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     let failed = |why| OpenError::Failed { dir: dir.display().to_string(), why };
@@ -156,7 +153,8 @@ fn connect_options(dir: &Path, options: &Options) -> anyhow::Result<SqliteConnec
         .pragma("cache_size", "-16000")
         .pragma("secure_delete", "fast")
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        .pragma("wal_autocheckpoint", checkpoint::LOG_PAGES)
+        .disable_statement_logging();
     Ok(match options.pages_max {
         Some(pages) => connect.pragma("max_page_count", pages.to_string()),
         None => connect,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use domain::{
     at::At,
-    ports::{Append, EventStore},
+    ports::{Append, Blobs, EventStore, Shards},
     stream::Stream,
 };
 use sqlx::{Connection, SqliteConnection};
@@ -61,11 +61,33 @@ async fn the_guilty_append_of_a_batch_is_alone() {
     store.close().await;
 }
 
-/// Has the tables refuse some events, as a rule does that nobody thought of.
+#[tokio::test]
+async fn another_write_that_breaks_a_rule_is_alone_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(dir.path(), Options::default()).await.unwrap();
+    poison(dir.path()).await;
+    let (bad, good, appended, taken) = tokio::join!(
+        store.put("poison".into()),
+        store.put("food".into()),
+        store.append(append(session(1), 0, 0)),
+        store.take(session(2).shard() + 1, "test", At(0)),
+    );
+    assert!(bad.unwrap_err().to_string().contains("poison"));
+    assert!(store.get(&good.unwrap().sha256).await.unwrap().is_some());
+    assert_eq!((appended.is_ok(), taken.unwrap()), (true, 1));
+    assert_eq!(store.head(session(1)).await.unwrap().seq, 1);
+    store.close().await;
+}
+
+/// Has the tables refuse some events and one blob, as a rule does that nobody thought of.
 async fn poison(dir: &Path) {
     let path = format!("sqlite://{}", dir.join("polycode.db").display());
     let mut on = SqliteConnection::connect(&path).await.unwrap();
     let trigger = "CREATE TRIGGER poison BEFORE INSERT ON events WHEN new.kind = 'Poison'
+                   BEGIN SELECT raise(ABORT, 'poison'); END";
+    sqlx::query(trigger).execute(&mut on).await.unwrap();
+    let trigger =
+        "CREATE TRIGGER poison_blob BEFORE INSERT ON blobs WHEN new.bytes = x'706f69736f6e'
                    BEGIN SELECT raise(ABORT, 'poison'); END";
     sqlx::query(trigger).execute(&mut on).await.unwrap();
     on.close().await.unwrap();
