@@ -5,6 +5,8 @@
 
 pub mod bus;
 pub mod clock;
+pub mod flaky;
+pub mod forgetful;
 pub mod memory;
 pub mod sqlite;
 

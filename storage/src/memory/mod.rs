@@ -6,7 +6,10 @@ mod people;
 mod shards;
 mod streams;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -50,7 +53,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn assert_whole(append: &Append) {
     assert!(!append.events.is_empty(), "an append has at least one event");
     let seqs = append.events.iter().map(|event| event.seq);
-    assert!(seqs.eq(append.expected_seq + 1..=append.expected_seq + append.events.len() as u64));
+    let places = append.expected_seq + 1..=append.expected_seq + append.events.len() as u64;
+    assert!(seqs.eq(places), "its events follow each other without gaps");
+    let part = |event: &Recorded| (event.origin.clone(), event.command_id, event.n);
+    let parts: HashSet<_> = append.events.iter().map(part).collect();
+    assert!(parts.len() == append.events.len(), "each is another part of its command");
 }
 
 #[async_trait]

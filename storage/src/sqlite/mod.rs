@@ -3,6 +3,7 @@
 
 mod append;
 mod blobs;
+mod checkpoint;
 mod compact;
 mod events;
 mod fence;
@@ -38,7 +39,7 @@ use writer::{Once, Running, Waiting, Write, Writer};
 pub struct Sqlite {
     writes: mpsc::Sender<Write>,
     readers: SqlitePool,
-    /// The writer.
+    /// The writer and its checkpointer.
     tasks: Mutex<JoinSet<()>>,
     /// Held, and with it the lock on the directory.
     _lock: File,
@@ -51,7 +52,9 @@ impl Sqlite {
         let opened = open::open(dir, &options).await?;
         let (writes, queue) = mpsc::channel(writer::QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Writer::new(queue, opened.options, opened.writer).run());
+        let (asking, asked) = checkpoint::Asking::new();
+        tasks.spawn(checkpoint::run(opened.options.clone(), asked));
+        tasks.spawn(Writer::new(queue, opened.options, opened.writer, asking).run());
         let tasks = Mutex::new(tasks);
         Ok(Arc::new(Self { writes, readers: opened.readers, tasks, _lock: opened.lock }))
     }
@@ -64,7 +67,7 @@ impl Sqlite {
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "the writer ended badly");
+                tracing::error!(%error, "a task of the store ended badly");
             }
         }
     }

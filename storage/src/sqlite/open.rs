@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::Context;
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use super::checkpoint;
 
 /// How hard a commit tries to survive a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +152,9 @@ fn connect_options(dir: &Path, options: &Options) -> anyhow::Result<SqliteConnec
         .row_buffer_size(256)
         .pragma("cache_size", "-16000")
         .pragma("secure_delete", "fast")
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", checkpoint::LOG_PAGES)
+        .disable_statement_logging();
     Ok(match options.pages_max {
         Some(pages) => connect.pragma("max_page_count", pages.to_string()),
         None => connect,

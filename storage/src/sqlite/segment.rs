@@ -26,7 +26,9 @@ pub(super) fn pack(events: &[Recorded]) -> Vec<u8> {
         put(&mut plain, event.kind.as_bytes());
         put(&mut plain, &event.body);
     }
-    let mut packed = DeflateEncoder::new(vec![DEFLATE], Compression::default());
+    // 300 edits (67 KiB): 11.4 KiB in 0.2 ms; level 6 makes 10.6 KiB in 1.5 ms, LZ4 12.9 KiB in
+    // 0.06 ms with one more dependency.
+    let mut packed = DeflateEncoder::new(vec![DEFLATE], Compression::fast());
     packed.write_all(&plain).expect("a Vec takes everything");
     packed.finish().expect("a Vec takes everything")
 }

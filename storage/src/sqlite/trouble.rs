@@ -21,9 +21,12 @@ impl Trouble {
 
 impl From<sqlx::Error> for Trouble {
     fn from(error: sqlx::Error) -> Self {
-        match primary_code(&error) {
-            Some(code) if plain(code).is_none() => Self::Guilty(words(&error)),
-            _ => Self::Away(words(&error)),
+        let lost = matches!(error, sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed);
+        let words = words(&error);
+        if lost || primary_code(&error).and_then(plain).is_some() {
+            Self::Away(words)
+        } else {
+            Self::Guilty(words)
         }
     }
 }
@@ -43,12 +46,13 @@ pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
 }
 
 /// The low byte of the extended code, see <https://sqlite.org/rescode.html>.
-pub(super) fn primary_code(error: &sqlx::Error) -> Option<u32> {
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }
 
-fn words(error: &sqlx::Error) -> String {
+/// `error` in a person's words.
+pub(super) fn words(error: &sqlx::Error) -> String {
     let plain = primary_code(error).and_then(plain);
     plain.map_or_else(|| error.to_string(), |plain| format!("{plain} ({error})"))
 }

@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     append,
-    trouble::{Trouble, unavailable},
+    checkpoint::Asking,
+    trouble::{Trouble, unavailable, words},
 };
 
 /// How many appends one transaction takes: enough to share a sync among many, few enough that the
@@ -28,6 +29,8 @@ const BATCH_OTHERS: usize = 64;
 
 /// How many writes wait in the queue; at the limit their senders wait to be let in.
 pub(super) const QUEUE: usize = 1024;
+
+const NOT_TRIED: &str = "it was not tried";
 
 /// One append and who waits for it.
 pub(super) struct Waiting {
@@ -56,7 +59,7 @@ pub(super) trait Other: Send {
 /// An [`Other`] made of a closure.
 pub(super) struct Once<F, T> {
     run: Option<F>,
-    done: Option<T>,
+    done: Result<T, String>,
     reply: oneshot::Sender<Result<T, Unavailable>>,
 }
 
@@ -68,7 +71,10 @@ where
     /// The write, and where its answer comes.
     pub(super) fn ask(run: F) -> (Write, oneshot::Receiver<Result<T, Unavailable>>) {
         let (reply, answer) = oneshot::channel();
-        (Write::Other(Box::new(Self { run: Some(run), done: None, reply })), answer)
+        (
+            Write::Other(Box::new(Self { run: Some(run), done: Err(NOT_TRIED.into()), reply })),
+            answer,
+        )
     }
 }
 
@@ -79,18 +85,22 @@ where
 {
     fn run<'c>(&'c mut self, on: &'c mut SqliteConnection) -> Running<'c, ()> {
         Box::pin(async move {
-            if let Some(run) = self.run.take() {
-                self.done = Some(run(on).await?);
+            let Some(run) = self.run.take() else { return Ok(()) };
+            match run(on).await {
+                Ok(done) => self.done = Ok(done),
+                Err(error) => {
+                    self.done = Err(words(&error));
+                    return Err(error);
+                }
             }
             Ok(())
         })
     }
 
     fn answer(self: Box<Self>, written: Result<(), &str>) {
-        let answer = match (written, self.done) {
-            (Ok(()), Some(done)) => Ok(done),
-            (Ok(()), None) => Err(unavailable("it was not tried")),
-            (Err(words), _) => Err(unavailable(words)),
+        let answer = match written {
+            Ok(()) => self.done.map_err(|words| unavailable(&words)),
+            Err(words) => Err(unavailable(words)),
         };
         // Nobody may be waiting any more; what was written stays written.
         drop(self.reply.send(answer));
@@ -134,6 +144,7 @@ pub(super) struct Writer {
     held: VecDeque<Write>,
     options: SqliteConnectOptions,
     on: Option<SqliteConnection>,
+    asking: Asking,
     failing: bool,
 }
 
@@ -142,14 +153,17 @@ impl Writer {
         queue: mpsc::Receiver<Write>,
         options: SqliteConnectOptions,
         on: SqliteConnection,
+        asking: Asking,
     ) -> Self {
-        Self { queue, held: VecDeque::new(), options, on: Some(on), failing: false }
+        Self { queue, held: VecDeque::new(), options, on: Some(on), asking, failing: false }
     }
 
     /// Writes until it is told to close and the queue is empty.
     pub(super) async fn run(mut self) {
         while let Some(batch) = self.gather().await {
+            let writes = batch.appends.len() + batch.others.len();
             self.write(batch).await;
+            self.asking.after(writes);
         }
         if let Some(on) = self.on.take()
             && let Err(error) = on.close().await
@@ -158,6 +172,7 @@ impl Writer {
         }
     }
 
+    /// What waits, or the next that comes; `None` when nothing will come any more.
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
         for write in std::mem::take(&mut self.held) {
