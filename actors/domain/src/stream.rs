@@ -25,7 +25,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The shard that it lives in: eight bits of FNV-1a (RFC 9923) over the id. The last byte is
+    /// The shard that it lives in: eight bits of FNV-1a (Fowler, Noll, Vo) over the id. The last byte is
     /// multiplied into bits 0 to 47 only, so they are taken from there, and neighbours spread.
     pub fn shard(self) -> u16 {
         let seed = 0xcbf2_9ce4_8422_2325_u64;

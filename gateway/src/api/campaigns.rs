@@ -137,13 +137,13 @@ pub(crate) async fn frozen_plan(
     let test = Stream::Test(which.id);
     let row = documents::version_row::<Test>(app, test, which.version).await?;
     let person = caller.maker(row.owner)?;
-    let made = plan_of(app, which.id, row.version, &row.document).await?;
+    let frozen = plan_of(app, which.id, row.version, &row.document).await?;
     for question in &row.document.questions {
         let content = Stream::Content(question.content);
         documents::freeze::<Content>(app, person, content, question.version).await?;
     }
     documents::freeze::<Test>(app, person, test, row.version).await?;
-    Ok(made)
+    Ok(frozen)
 }
 
 /// The plan of a test. Fails when one of its contents is not ready.
@@ -162,8 +162,8 @@ pub(crate) async fn plan_of(
         let row = documents::version_row::<Content>(app, content, Some(question.version)).await?;
         let is_ready = row.document.repairs.is_empty() && row.document.missing().is_empty();
         if !is_ready {
-            let text = format!("“{}” still has to be repaired", row.document.title);
-            return Err(Refusal::invalid("not_ready", &text));
+            let why = format!("“{}” still has to be repaired", row.document.title);
+            return Err(Refusal::invalid("not_ready", &why));
         }
         questions.push(QuestionPlan::new(question, &row.document));
     }
