@@ -20,7 +20,7 @@ pub use self::{
     event::Event,
     row::{
         CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
-        SessionRow, TypingRow,
+        RunState, SessionRow, TypingRow,
     },
     state::{Announcement, Answering, Best, Credit, File, Late, Running, Session, Stage, Waiting},
 };
