@@ -94,3 +94,21 @@ export function bytes(value: number): string {
   const scaled = value / 1_024 ** step;
   return `${number(scaled, scaled < 10 && step > 0 ? 1 : 0)}${NBSP}${units[step]}`;
 }
+
+/** "21 November 2026 at 17:00 (Europe/Paris)". */
+export function date_time(at: number, zone: string): string {
+  return `${date(at, zone)} ${language.locale === 'fr' ? 'à' : 'at'} ${time_in_zone(at, zone)}`;
+}
+
+/** "at 17:00 (Europe/Paris)" today, else "on Monday 23 November at 17:00 (Europe/Paris)". */
+export function when(at: number, now: number, zone: string): string {
+  const [fr, clock] = [language.locale === 'fr', time_in_zone(at, zone)];
+  if (same_day(at, now, zone)) return fr ? `à ${clock}` : `at ${clock}`;
+  return fr ? `${weekday(at, zone)} à ${clock}` : `on ${weekday(at, zone)} at ${clock}`;
+}
+
+/** Sets the number of "256 MiB" in bold, as `Rich` reads it. */
+export function bold_number(text: string): string {
+  const [value, ...unit] = text.split(NBSP);
+  return `**${value}**${NBSP}${unit.join(NBSP)}`;
+}
