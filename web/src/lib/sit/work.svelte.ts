@@ -52,7 +52,8 @@ export class SessionWork implements Work {
     return this.#sitting.language(this.#n) ?? 'python';
   }
   get files() {
-    return this.#sitting.saver.files.filter(file => file.question === this.#n && file.language === this.language);
+    const files = this.#sitting.saver.files.filter(file => file.question === this.#n && file.language === this.language);
+    return main_first(files);
   }
   get read_only() {
     return this.#sitting.is_locked;
@@ -108,6 +109,12 @@ export class SessionWork implements Work {
   #runs(wanted: (run: RunRow) => boolean): RunRow[] {
     return this.#sitting.runs.filter(run => run.question === this.#n && wanted(run));
   }
+}
+
+/** The file that runs stands first, the others by name. */
+function main_first(files: FileName[]): FileName[] {
+  const is_main = (file: FileName) => file.name === MAIN_FILES[file.language];
+  return [...files.filter(is_main), ...files.filter(file => !is_main(file))];
 }
 
 /** The practice question: no clock, nothing is kept. */
