@@ -42,7 +42,7 @@ export function time_in_zone(at: number, zone: string, seconds = false): string 
 
 /** "23 November 2026"; without the year if it is this one and `short`. */
 export function date(at: number, zone: string): string {
-  return formatter(language.locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: zone }).format(at);
+  return formatter(language.locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: zone }).format(at).replace(' ', NBSP);
 }
 
 /** "Monday 23 November". */
@@ -68,10 +68,11 @@ export function countdown(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${two(minutes)}:${two(seconds)}`;
 }
 
-/** "55 min 51 s", "1 h 12 min", "3 s". */
+/** "55 min 51 s", "60 min 3 s", "3 s"; from a hundred minutes on "1 h 42 min". */
 export function duration(ms: number): string {
   const total = Math.round(Math.abs(ms) / 1_000);
-  const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
+  const long = total >= 6_000;
+  const [hours, minutes, seconds] = [long ? Math.floor(total / 3_600) : 0, Math.floor(total / 60) % (long ? 60 : 100), total % 60];
   const parts = [
     ...(hours ? [`${hours}${NBSP}h`] : []),
     ...(minutes ? [`${minutes}${NBSP}min`] : []),
