@@ -37,6 +37,7 @@ export class Saver {
   #drafts = new Map<string, Draft>();
   #on_its_way = false;
   #stopped = false;
+  #ended = false;
   #sent_at = -Infinity;
   #pump_timer: ReturnType<typeof setTimeout> | undefined;
   #late_timer: ReturnType<typeof setTimeout> | undefined;
@@ -104,6 +105,7 @@ export class Saver {
 
   /** The seat is here again: adopts what was written elsewhere, then goes on. */
   async resume(): Promise<void> {
+    if (!this.#stopped || this.#ended) return;
     this.#stopped = false;
     this.refused = null;
     await this.#adopt_all();
@@ -112,7 +114,7 @@ export class Saver {
 
   /** The session is sealed: what was not sent in time is kept nowhere. */
   async end(): Promise<void> {
-    this.#stopped = true;
+    this.#stopped = this.#ended = true;
     clearTimeout(this.#pump_timer);
     await this.#outbox.erase_session(this.#port.session);
     this.#show();

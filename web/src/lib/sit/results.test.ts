@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunRow } from '$lib/wire';
-import { compared, lines, most_telling } from './results';
+import { compared, line_of, lines, most_telling } from './results';
 
 const VALIDATORS = [
   { name: 'Example 1', shown: true, weight: 1 },
@@ -32,6 +32,11 @@ test('words are compared in their places', () => {
     { space: ' ', text: '4', same: true },
     { space: '\n', text: '1', same: false },
   ]);
+});
+
+test('a line that is named is found', () => {
+  expect(line_of('wrong on line 3')).toBe(3);
+  expect(line_of('killed by signal 11')).toBeUndefined();
 });
 
 function a_run(rest: Partial<RunRow>): RunRow {

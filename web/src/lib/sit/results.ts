@@ -28,6 +28,12 @@ export function most_telling(all: readonly Line[]): number {
   return (all.find(line => failed(line) && line.shown) ?? all.find(failed) ?? all.find(line => line.result) ?? all[0])?.validator ?? 0;
 }
 
+/** The line that a detail of the runner names ("wrong on line 3"), if it names one. */
+export function line_of(detail: string): number | undefined {
+  const found = /\bon line (\d+)\b/.exec(detail);
+  return found ? Number(found[1]) : undefined;
+}
+
 /** A word of output, the space before it, and whether the other text has the same in this place. */
 export type Word = { space: string; text: string; same: boolean };
 

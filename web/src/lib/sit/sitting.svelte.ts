@@ -10,6 +10,7 @@ import type { FileName, FilesAnswer, Language, LateRow, Question, QuestionRow, R
 import { seat } from './seat';
 
 const CARET_EVERY_MS = 5_000;
+const FILES_AGAIN_MS = 2_000;
 
 /** One candidate's session as this page sees it: its rows, its files, and what can be asked of it. */
 export class Sitting {
@@ -101,9 +102,7 @@ export class Sitting {
   async begin(): Promise<void> {
     if (this.row?.status === 'test_in_process' && (this.#takes_seat || this.row.seat === null) && !this.is_here) await this.take_seat();
     this.#takes_seat = false;
-    const files = await this.#files();
-    await this.saver.load(files);
-    if (!this.is_here) this.saver.pause();
+    await this.saver.load(await this.#files_at_last());
     this.loaded = true;
     this.#caret_timer ??= setInterval(() => this.#tell_caret(), CARET_EVERY_MS);
   }
@@ -137,8 +136,7 @@ export class Sitting {
   };
 
   async take_seat(): Promise<void> {
-    const outcome = await this.#ask({ type: 'take_seat', seat: this.seat });
-    if (outcome.ok && this.loaded) await this.saver.resume();
+    await this.#ask({ type: 'take_seat', seat: this.seat });
   }
 
   go_to(question: number): void {
@@ -194,6 +192,17 @@ export class Sitting {
     for (const [n, language] of Object.entries(languages)) this.#languages.set(Number(n), language);
     for (const file of files) this.#carets.set(`${file.question}/${file.language}/${file.name}`, file.caret);
     return files.filter(file => !file.deleted);
+  }
+
+  /** The files, asked for until the server can be reached. */
+  async #files_at_last(): Promise<StoredFile[]> {
+    for (;;) {
+      try {
+        return await this.#files();
+      } catch {
+        await new Promise(resolve => setTimeout(resolve, FILES_AGAIN_MS));
+      }
+    }
   }
 
   async #ask(command: SessionCommand): Promise<Outcome> {

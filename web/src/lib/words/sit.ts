@@ -197,6 +197,7 @@ export const sit = words(
       best: (passed: number, total: number) => `Best so far **${number(passed)} of ${number(total)}**`,
       queued: (place: number | null) => (place === null || place < 1 ? 'Waiting for a runner' : `Waiting, ${number(place)} before you`),
       running: 'Running',
+      sending: 'Sending',
       outcome: (passed: number, total: number) => `${number(passed)} of ${number(total)} passed.`,
       does_not_compile: 'Does not compile.',
     },
@@ -213,6 +214,7 @@ export const sit = words(
       empty: 'nothing',
       cost: (time: string, memory: string) => `${time}, ${memory}`,
       not_run: 'It has not run yet.',
+      on_line: (word: string, line: number) => `${word} on line ${number(line)}`,
       internal: 'This was our fault, and does not count against you. Run it again.',
     },
     quiz: {
@@ -480,6 +482,7 @@ export const sit = words(
       best: (passed, total) => `Meilleur essai : **${number(passed)} sur ${number(total)}**`,
       queued: place => (place === null || place < 1 ? 'En attente d’une machine' : `En attente, ${number(place)} avant vous`),
       running: 'Exécution en cours',
+      sending: 'Envoi',
       outcome: (passed, total) => `${number(passed)} sur ${number(total)} passent.`,
       does_not_compile: 'Ne compile pas.',
     },
@@ -496,6 +499,7 @@ export const sit = words(
       empty: 'rien',
       cost: (time, memory) => `${time}, ${memory}`,
       not_run: 'Il n’a pas encore été exécuté.',
+      on_line: (word, line) => `${word} à la ligne ${number(line)}`,
       internal: 'La faute est la nôtre et ne compte pas contre vous. Exécutez de nouveau.',
     },
     quiz: {
