@@ -176,7 +176,7 @@ export class Saver {
       const key = file_key(file);
       const draft = this.#drafts.get(key);
       if (!draft) this.#drafts.set(key, new Draft(name_of(file), file.rev, file.text));
-      else if (!draft.sent || draft === refused) {
+      else if (file.rev >= draft.rev && (!draft.sent || draft === refused)) {
         const changes = draft.adopt(file.text, file.rev);
         if (!changes.empty) this.#port.changed(draft.file, changes);
       }
