@@ -1,0 +1,201 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Clock } from './clock.svelte';
+import { Live } from './live.svelte';
+import { append_output } from './topic.svelte';
+import type { ClientFrame, ServerFrame } from './wire';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('WebSocket', FakeSocket);
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  FakeSocket.all = [];
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+test('after a lost link it resumes each topic and asks again what was not answered', async () => {
+  const { live, server } = connected();
+  const board = live.watch('board.1');
+  server.says(rows('board.1', 4, { reset: true, rows: [{ key: 't1', value: 10 }] }));
+  const answer = live.do('campaign.1', { type: 'join' });
+  expect(server.heard('do')).toMatchObject([{ first: true }]);
+  server.close(1006);
+  expect(live.link).toBe('lost');
+  const again = await reconnected();
+  expect(again.heard('watch')).toEqual([{ type: 'watch', topic: 'board.1', epoch: 1, after_seq: 4 }]);
+  const [resent] = again.heard('do');
+  expect(resent).not.toHaveProperty('first');
+  again.says({ type: 'done', command_id: resent!.command_id, epoch: 1, seq: 5 });
+  expect(await answer).toMatchObject({ ok: true, seq: 5 });
+  again.says(rows('board.1', 5, { prev: 4, rows: [{ key: 't1', value: null }] }));
+  expect(board.rows.size).toBe(0);
+});
+
+test('a missing frame makes it ask again from where it stands', () => {
+  const { live, server } = connected();
+  const topic = live.watch('session.1');
+  server.says(rows('session.1', 4, { reset: true, rows: [] }));
+  server.says(rows('session.1', 7, { prev: 6, rows: [{ key: 'a', value: 1 }] }));
+  expect(topic.rows.size).toBe(0);
+  expect(server.heard('watch').at(-1)).toMatchObject({ after_seq: 4 });
+  server.says(rows('session.1', 7, { prev: 4, rows: [{ key: 'a', value: 1 }] }));
+  expect(topic.row('a')).toBe(1);
+});
+
+test('a lost last frame is found by the heads of a pong', async () => {
+  const { live, server } = connected();
+  live.watch('session.1');
+  server.says(rows('session.1', 4, { reset: true, rows: [] }));
+  server.says({ type: 'pong', sent_ms: performance.now(), server_ms: 0, heads: { 'session.1': [1, 4] } });
+  expect(server.heard('watch')).toHaveLength(1);
+  server.says({ type: 'pong', sent_ms: performance.now(), server_ms: 0, heads: { 'session.1': [1, 6] } });
+  expect(server.heard('watch')).toHaveLength(2);
+});
+
+test('pages of a reading are put at once, the last one with its seq', () => {
+  const { live, server } = connected();
+  const topic = live.watch('monitor.1');
+  server.says(rows('monitor.1', 1, { reset: true, rows: [{ key: 'gone', value: 1 }] }));
+  server.says(rows('monitor.1', 9, { reset: true, more: true, rows: [{ key: 'a', value: 1 }] }));
+  expect([...topic.rows.keys()]).toEqual(['gone']);
+  server.says(rows('monitor.1', 9, { rows: [{ key: 'b', value: 2 }] }));
+  expect([...topic.rows.keys()]).toEqual(['a', 'b']);
+});
+
+test('frames of an older epoch are left out, a newer one without reset is asked for', () => {
+  const { live, server } = connected();
+  const topic = live.watch('board.1');
+  server.says({ ...rows('board.1', 4, { reset: true, rows: [{ key: 'a', value: 2 }] }), epoch: 2 });
+  server.says({ ...rows('board.1', 9, { reset: true, rows: [] }), epoch: 1 });
+  expect(topic.row('a')).toBe(2);
+  server.says({ ...rows('board.1', 1, { rows: [] }), epoch: 3 });
+  expect(server.heard('watch').at(-1)).toMatchObject({ epoch: 2, after_seq: 4 });
+});
+
+test('refused for now: the same command goes again, after the time named', async () => {
+  const { live, server } = connected();
+  const answer = live.do('session.1', { type: 'run' });
+  const [sent] = server.heard('do');
+  server.says({ type: 'refused', command_id: sent!.command_id, why: { code: 'busy', text: 'busy', retry_after_ms: 1_000 } });
+  await vi.advanceTimersByTimeAsync(900);
+  expect(server.heard('do')).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(400);
+  expect(server.heard('do')).toHaveLength(2);
+  expect(server.heard('do')[1]!.command_id).toBe(sent!.command_id);
+  server.says({ type: 'refused', command_id: sent!.command_id, why: { code: 'sealed', text: 'over' } });
+  expect(await answer).toEqual({ ok: false, why: { code: 'sealed', text: 'over' } });
+});
+
+test('a close code from 4500 on is final, below it is not', async () => {
+  const { live, server } = connected();
+  server.close(4_000);
+  expect(live.link).toBe('lost');
+  (await reconnected()).close(4_501);
+  expect(live.link).toBe('closed');
+  expect(live.closed_code).toBe(4_501);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeSocket.all).toHaveLength(2);
+});
+
+test('a bye names the time of return', async () => {
+  const { server } = connected();
+  server.says({ type: 'bye', code: 'draining', retry_after_ms: 3_000 });
+  server.close(4_001);
+  await vi.advanceTimersByTimeAsync(2_900);
+  expect(FakeSocket.all).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(FakeSocket.all).toHaveLength(2);
+});
+
+test('whoever has just become somebody else gets another socket', () => {
+  const { live, server } = connected();
+  live.watch('session.1');
+  live.reopen();
+  const other = FakeSocket.all[1]!;
+  other.open();
+  expect(live.link).toBe('live');
+  expect(server.readyState).toBe(3);
+  expect(other.heard('watch')).toHaveLength(1);
+});
+
+test('silence is a lost link', async () => {
+  const { live } = connected();
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(live.link).toBe('lost');
+});
+
+test('a topic that nobody watches any more is told so', () => {
+  const { live, server } = connected();
+  const topic = live.watch('wall.1');
+  live.watch('wall.1');
+  live.unwatch(topic);
+  expect(server.heard('unwatch')).toHaveLength(0);
+  live.unwatch(topic);
+  expect(server.heard('unwatch')).toHaveLength(1);
+});
+
+test('output grows, and a chunk that came twice counts once', () => {
+  const { live, server } = connected();
+  const topic = live.watch('output.1', { merge: append_output });
+  const chunk = (seq: number, offset: number, text: string) =>
+    server.says(rows('output.1', seq, { rows: [{ key: '0.stdout', value: { offset, text } }] }));
+  chunk(2, 0, 'ab');
+  chunk(4, 2, 'cd');
+  chunk(4, 2, 'cd');
+  expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'abcd' });
+  const whole = [0, 2].map((offset, i) => ({ key: '0.stdout', value: { offset, text: ['AB', 'CD'][i] } }));
+  server.says(rows('output.1', 4, { reset: true, rows: whole }));
+  expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'ABCD' });
+});
+
+function connected(): { live: Live; server: FakeSocket } {
+  const live = new Live('ws://x', new Clock());
+  live.open();
+  const server = FakeSocket.all[0]!;
+  server.open();
+  return { live, server };
+}
+
+async function reconnected(): Promise<FakeSocket> {
+  await vi.advanceTimersByTimeAsync(10_000);
+  const server = FakeSocket.all.at(-1)!;
+  server.open();
+  return server;
+}
+
+function rows(topic: string, seq: number, rest: Partial<Extract<ServerFrame, { type: 'rows' }>>): Extract<ServerFrame, { type: 'rows' }> {
+  return { type: 'rows', topic, epoch: 1, seq, rows: [], ...rest };
+}
+
+class FakeSocket {
+  static OPEN = 1;
+  static all: FakeSocket[] = [];
+  readyState = 0;
+  sent: ClientFrame[] = [];
+  onopen = () => {};
+  onclose = (_: { code: number }) => {};
+  onmessage = (_: { data: string }) => {};
+
+  constructor() {
+    FakeSocket.all.push(this);
+  }
+  send(text: string) {
+    this.sent.push(JSON.parse(text) as ClientFrame);
+  }
+  open() {
+    this.readyState = 1;
+    this.onopen();
+  }
+  close(code = 1_000) {
+    this.readyState = 3;
+    this.onclose({ code });
+  }
+  says(frame: ServerFrame) {
+    this.onmessage({ data: JSON.stringify(frame) });
+  }
+  heard<T extends ClientFrame['type']>(type: T): Extract<ClientFrame, { type: T }>[] {
+    return this.sent.filter((frame): frame is Extract<ClientFrame, { type: T }> => frame.type === type);
+  }
+}
