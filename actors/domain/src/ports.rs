@@ -2,8 +2,239 @@
 //! one in memory, and one contract suite holds both to their word.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use crate::run::{Job, Outcome, Progress};
+use crate::{
+    aggregate::Outage,
+    at::At,
+    blob::Blob,
+    ids::CommandId,
+    people::{Contact, HttpSession, Link, Person},
+    rows::{RowChange, Topic},
+    run::{Job, Outcome, Progress},
+    stream::{Head, Recorded, Stream},
+};
+
+/// Tells the time. The one place it comes from.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> At;
+}
+
+/// The store did not answer, or answered that it cannot: gone, full, locked. Nobody's fault here;
+/// try again later.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is unavailable: {0:#}")]
+pub struct Unavailable(#[from] pub anyhow::Error);
+
+/// One command's events, with all that is written in their transaction.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub stream: Stream,
+    /// The epoch under which its writer owns the stream's shard: the fence.
+    pub epoch: u64,
+    /// The seq of the stream's last event, as its writer knows it.
+    pub expected_seq: u64,
+    /// At least one; `seq` goes on from `expected_seq` without gaps. May come from several commands.
+    pub events: Vec<Recorded>,
+    pub wake_at: Option<At>,
+    pub untold: Option<u64>,
+    /// Applied in order; a later change of the same row wins.
+    pub rows: Vec<RowChange>,
+}
+
+/// Why an append did not happen. Each append of a batch is answered alone.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the stream is not at the expected event")]
+    Conflict,
+    #[error("the shard belongs to another epoch")]
+    Fenced,
+    /// One of its commands is stored already; `seq` is that of its last event.
+    #[error("the command was carried out before, as event {seq}")]
+    Duplicate { command_id: CommandId, seq: u64 },
+    #[error("the stream was erased")]
+    Gone,
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A state as of `seq`: a cache of the events until there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub seq: u64,
+    /// [`Aggregate::SCHEMA`](crate::aggregate::Aggregate::SCHEMA) of its writer.
+    pub schema: u32,
+    pub body: Bytes,
+}
+
+/// One row of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub key: String,
+    /// The seq of the event that changed it last, in the stream that wrote it.
+    pub seq: u64,
+    /// JSON; `None` is a tombstone.
+    pub value: Option<Bytes>,
+}
+
+/// Which rows of a topic to read; in order of key.
+#[derive(Clone, Debug)]
+pub struct RowQuery {
+    pub topic: Topic,
+    /// Only keys behind this one: the last of the page before.
+    pub after_key: Option<String>,
+    /// Only rows changed by a later event than this. With `Some`, tombstones are among them; with
+    /// `None` they are not.
+    pub changed_after: Option<u64>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// Append-only streams of events with one writer each, and the rows that follow from them.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Appends all or nothing, durably: when it answers `Ok`, a power cut takes nothing back.
+    async fn append(&self, append: Append) -> Result<(), AppendError>;
+
+    /// Where `stream` stands; all zero for one that nobody wrote to. Fails with
+    /// [`AppendError::Gone`] when it was erased.
+    async fn head(&self, stream: Stream) -> Result<Head, AppendError>;
+
+    /// Reads up to `limit` events with `seq > after_seq`, in order, whether they are single events
+    /// or in a segment.
+    async fn read(
+        &self,
+        stream: Stream,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, Unavailable>;
+
+    /// The seq of the last event of a command, if it is stored.
+    async fn find(
+        &self,
+        stream: Stream,
+        origin: &str,
+        command_id: CommandId,
+    ) -> Result<Option<u64>, Unavailable>;
+
+    /// The latest snapshot, if its schema is `schema`.
+    async fn snapshot(&self, stream: Stream, schema: u32) -> Result<Option<Snapshot>, Unavailable>;
+
+    /// Keeps `snapshot`, unless there is one of a higher seq with the same schema.
+    async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable>;
+
+    /// Moves the mark of what is not yet told on to `untold`, if the shard's epoch is still `epoch`.
+    async fn told(
+        &self,
+        stream: Stream,
+        epoch: u64,
+        untold: Option<u64>,
+    ) -> Result<(), AppendError>;
+
+    /// Up to `limit` streams whose `wake_at` is not later than `until` or with something untold:
+    /// first the untold, then the earliest.
+    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable>;
+
+    /// Reads rows.
+    async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable>;
+
+    /// Reads one row; `None` for a tombstone too.
+    async fn row(&self, topic: Topic, key: &str) -> Result<Option<Row>, Unavailable>;
+
+    /// Turns the single events of a finished stream into one compressed segment and drops its
+    /// snapshot. Reading it stays the same. `find` goes on to know its commands.
+    async fn compact(&self, stream: Stream, epoch: u64) -> Result<(), AppendError>;
+
+    /// Deletes everything that `stream` left: events, segments, snapshots, its own topic's rows.
+    /// Every later append is [`AppendError::Gone`].
+    async fn erase(&self, stream: Stream, at: At) -> Result<(), Unavailable>;
+}
+
+/// Who owns which shard, and since when.
+#[async_trait]
+pub trait Shards: Send + Sync {
+    /// Takes `shard` for `owner`: its epoch grows by one, fencing all earlier owners. Records the
+    /// outage from the last sign of life of the owner before until `now`, if there was one.
+    /// Answers the new epoch.
+    async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable>;
+
+    /// A sign of life: all of `shards` (with their epochs) could commit at `now`. Answers those
+    /// that are no longer of that epoch.
+    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable>;
+
+    /// Keeps an outage that the owner itself noticed (the store was away).
+    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable>;
+
+    /// The outages of `shard` that ended after `since`, in order.
+    async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable>;
+}
+
+/// Large bytes under the SHA-256 of what they are.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Keeps `bytes` and names them. Keeping them twice is keeping them once.
+    async fn put(&self, bytes: Bytes) -> Result<Blob, Unavailable>;
+
+    /// The bytes of that SHA-256 (64 hexadecimal characters).
+    async fn get(&self, sha256: &str) -> Result<Option<Bytes>, Unavailable>;
+}
+
+/// Why a person could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    #[error("this email address is in use already")]
+    EmailTaken,
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Personal data, which is never in events: accounts, candidates' names and addresses, links, and
+/// who is signed in.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// Adds an account. Emails are compared without case.
+    async fn add_person(&self, person: Person) -> Result<(), PeopleError>;
+
+    /// Overwrites the account of the same id.
+    async fn save_person(&self, person: Person) -> Result<(), PeopleError>;
+
+    async fn person(&self, id: crate::ids::PersonId) -> Result<Option<Person>, Unavailable>;
+
+    async fn person_by_email(&self, email: &str) -> Result<Option<Person>, Unavailable>;
+
+    /// How many administrators there are.
+    async fn administrators(&self) -> Result<u64, Unavailable>;
+
+    /// Adds or overwrites a candidate's contact. Fails with [`PeopleError::EmailTaken`] when
+    /// another candidate of the same campaign has that address.
+    async fn save_contact(&self, contact: Contact) -> Result<(), PeopleError>;
+
+    async fn contact(&self, session: crate::ids::SessionId)
+    -> Result<Option<Contact>, Unavailable>;
+
+    /// All contacts of a campaign, by name.
+    async fn contacts(&self, campaign: crate::ids::CampaignId)
+    -> Result<Vec<Contact>, Unavailable>;
+
+    /// Adds or overwrites a link, by its code.
+    async fn save_link(&self, link: Link) -> Result<(), Unavailable>;
+
+    async fn link(&self, code: &str) -> Result<Option<Link>, Unavailable>;
+
+    /// All links of a campaign, oldest first.
+    async fn links(&self, campaign: crate::ids::CampaignId) -> Result<Vec<Link>, Unavailable>;
+
+    /// Adds or overwrites an HTTP session, by the hash of its token.
+    async fn save_http_session(&self, session: HttpSession) -> Result<(), Unavailable>;
+
+    async fn http_session(&self, token_sha256: &str) -> Result<Option<HttpSession>, Unavailable>;
+
+    async fn end_http_session(&self, token_sha256: &str) -> Result<(), Unavailable>;
+
+    /// Erases a candidate's contact, links and HTTP sessions.
+    async fn erase_contact(&self, session: crate::ids::SessionId) -> Result<(), Unavailable>;
+}
 
 /// Runs code that nobody trusts.
 #[async_trait]

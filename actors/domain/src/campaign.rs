@@ -1,0 +1,594 @@
+//! A campaign: a test put before a chosen group of candidates. Its stream holds only what its
+//! creator decides; how candidates do is in their own sessions.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::{Aggregate, REACTIONS_PAGE, Reaction, Refuses, Times},
+    at::{At, Ms},
+    ids::{CampaignId, PersonId, SessionId, TestId},
+    plan::Plan,
+    rows::{RowChange, Topic},
+    session::{self, Terms},
+    stream::Stream,
+};
+
+/// How many candidates a campaign has at most.
+pub const CANDIDATES_MAX: usize = 20_000;
+/// How many tags a candidate has at most.
+pub const TAGS_MAX: usize = 20;
+/// The longest and the shortest time that a test may be given.
+const TIME_ALLOWED_MAX: Ms = Ms(7 * 24 * 3_600_000);
+
+/// What a creator sets for all candidates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Settings {
+    pub title: String,
+    /// IANA name of the zone in which dates are shown, such as `Europe/Paris`.
+    pub zone: String,
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub opens_at: Option<At>,
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub closes_at: Option<At>,
+    /// In ms.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub time_allowed: Ms,
+    /// May be sat on a screen under 600 pixels.
+    pub allow_small_screen: bool,
+    pub wall: WallNames,
+}
+
+/// What the wall calls people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum WallNames {
+    /// There is no wall.
+    #[default]
+    Off,
+    Names,
+    Initials,
+    Aliases,
+}
+
+/// What is asked of a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Command {
+    Create {
+        owner: PersonId,
+        settings: Settings,
+    },
+    Configure {
+        settings: Settings,
+    },
+    /// Pins a frozen version of a test.
+    Pin {
+        plan: Arc<Plan>,
+    },
+    Add {
+        session: SessionId,
+        tags: Vec<String>,
+    },
+    Tag {
+        session: SessionId,
+        tags: Vec<String>,
+    },
+    Remove {
+        session: SessionId,
+    },
+    /// To one, or to all that are there now.
+    GiveTime {
+        session: Option<SessionId>,
+        by: Ms,
+    },
+    Pause,
+    Resume,
+    Announce {
+        text: String,
+    },
+    Archive,
+    Restore,
+}
+
+/// What happened to a campaign. The stored form: never edit a variant, add one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    Created { owner: PersonId, settings: Settings },
+    Configured { settings: Settings },
+    Pinned { plan: Arc<Plan> },
+    CandidateAdded { session: SessionId, tags: Vec<String> },
+    CandidateTagged { session: SessionId, tags: Vec<String> },
+    CandidateRemoved { session: SessionId },
+    TimeGiven { session: Option<SessionId>, by: Ms },
+    Paused,
+    Resumed,
+    Announced { text: String },
+    Archived,
+    Restored,
+}
+
+/// Why something was refused. Shown to the person who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such campaign")]
+    NoSuchCampaign,
+    #[error("this campaign exists already")]
+    AlreadyCreated,
+    #[error("the campaign is archived; restore it first")]
+    Archived,
+    #[error("a campaign needs a title of at most 200 characters")]
+    BadTitle,
+    #[error("the deadline must be after the start")]
+    DeadlineBeforeStart,
+    #[error("the time allowed is between one second and seven days")]
+    BadTimeAllowed,
+    #[error("choose a test first")]
+    NoTest,
+    #[error("a test needs at least one question")]
+    NoQuestions,
+    #[error("there is no such candidate")]
+    NoSuchCandidate,
+    #[error("this candidate is in the campaign already")]
+    AlreadyAdded,
+    #[error("a campaign holds 20,000 candidates at most")]
+    TooManyCandidates,
+    #[error("a candidate has 20 tags of 50 characters at most")]
+    BadTags,
+    #[error("an announcement has between 1 and 1,000 characters")]
+    BadAnnouncement,
+}
+
+impl Refuses for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchCampaign => "no_such_campaign",
+            Self::AlreadyCreated => "already_created",
+            Self::Archived => "archived",
+            Self::BadTitle => "bad_title",
+            Self::DeadlineBeforeStart => "deadline_before_start",
+            Self::BadTimeAllowed => "bad_time_allowed",
+            Self::NoTest => "no_test",
+            Self::NoQuestions => "no_questions",
+            Self::NoSuchCandidate => "no_such_candidate",
+            Self::AlreadyAdded => "already_added",
+            Self::TooManyCandidates => "too_many_candidates",
+            Self::BadTags => "bad_tags",
+            Self::BadAnnouncement => "bad_announcement",
+        }
+    }
+}
+
+/// The state, folded from events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// `None` until it is created.
+    pub owner: Option<PersonId>,
+    pub settings: Settings,
+    /// `None` until a test is pinned.
+    pub plan: Option<Arc<Plan>>,
+    /// In the order in which they were added; removed ones stay, so that places are kept.
+    pub candidates: Vec<Candidate>,
+    pub is_paused: bool,
+    pub is_archived: bool,
+    /// Counts the settings' changes.
+    pub edition: u32,
+}
+
+/// Somebody who was invited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub session: SessionId,
+    pub tags: Vec<String>,
+    pub is_removed: bool,
+}
+
+/// Row `campaign` of `campaign.<id>`, and the campaign's row in the list of all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct CampaignRow {
+    #[cfg_attr(test, ts(type = "string"))]
+    pub campaign: CampaignId,
+    #[cfg_attr(test, ts(type = "string"))]
+    pub owner: PersonId,
+    pub settings: Settings,
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub test: Option<TestId>,
+    pub test_version: u32,
+    pub test_title: String,
+    pub questions: Vec<QuestionHead>,
+    pub candidates: usize,
+    pub is_paused: bool,
+    pub is_archived: bool,
+    pub edition: u32,
+}
+
+/// A question, as results are headed by it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct QuestionHead {
+    pub title: String,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub points: crate::points::Points,
+    pub tags: Vec<String>,
+}
+
+/// Row `candidate.<session>` of `campaign.<id>`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InvitedRow {
+    pub session: SessionId,
+    pub tags: Vec<String>,
+}
+
+impl Aggregate for Campaign {
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    const SCHEMA: u32 = 1;
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are decided below")]
+    fn decide(&self, command: Command, _times: Times) -> Result<Vec<Event>, Refusal> {
+        match command {
+            Command::Create { owner, settings } if self.owner.is_none() => {
+                Ok(vec![Event::Created { owner, settings: checked(settings)? }])
+            }
+            Command::Create { .. } => Err(Refusal::AlreadyCreated),
+            _ if self.owner.is_none() => Err(Refusal::NoSuchCampaign),
+            Command::Restore => {
+                Ok(self.is_archived.then_some(Event::Restored).into_iter().collect())
+            }
+            _ if self.is_archived => Err(Refusal::Archived),
+            command => self.decide_created(command),
+        }
+    }
+
+    fn evolve(&mut self, event: &Event, _at: At) {
+        match event {
+            Event::Created { owner, settings } => {
+                self.owner = Some(*owner);
+                self.settings = settings.clone();
+            }
+            Event::Configured { settings } => {
+                self.settings = settings.clone();
+                self.edition += 1;
+            }
+            Event::Pinned { plan } => self.plan = Some(Arc::clone(plan)),
+            Event::CandidateAdded { session, tags } => self.candidates.push(Candidate {
+                session: *session,
+                tags: tags.clone(),
+                is_removed: false,
+            }),
+            Event::CandidateTagged { session, tags } => {
+                self.with(*session, |candidate| candidate.tags.clone_from(tags));
+            }
+            Event::CandidateRemoved { session } => {
+                self.with(*session, |candidate| candidate.is_removed = true);
+            }
+            Event::TimeGiven { .. } | Event::Announced { .. } => {}
+            Event::Paused => self.is_paused = true,
+            Event::Resumed => self.is_paused = false,
+            Event::Archived => self.is_archived = true,
+            Event::Restored => self.is_archived = false,
+        }
+    }
+
+    fn wake_at(&self) -> Option<At> {
+        None
+    }
+
+    fn rows(&self, stream: Stream, events: &[(At, Event)]) -> Vec<RowChange> {
+        let (Stream::Campaign(id), Some(owner)) = (stream, self.owner) else { return vec![] };
+        let row = self.row(id, owner);
+        let mut rows = vec![
+            RowChange::put(Topic::Of(stream), "campaign", &row),
+            RowChange::put(Topic::Campaigns, id.to_string(), &row),
+        ];
+        rows.extend(events.iter().filter_map(|(_, event)| candidate_row(stream, event)));
+        rows
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others concern everybody, or nobody")]
+    fn reactions(&self, stream: Stream, event: &Event, cursor: usize) -> Vec<Reaction> {
+        let Stream::Campaign(id) = stream else { return vec![] };
+        let invite = |session| session::Command::Invite {
+            session,
+            campaign: Some(id),
+            terms: self.terms(),
+            plan: self.plan.clone().unwrap_or_default(),
+        };
+        match event {
+            Event::CandidateAdded { session, .. } if cursor == 0 => {
+                vec![tell(*session, "invite", &invite(*session), false)]
+            }
+            Event::CandidateRemoved { session } if cursor == 0 => {
+                vec![tell(*session, "cancel", &session::Command::Cancel, true)]
+            }
+            Event::TimeGiven { session: Some(session), by } if cursor == 0 => {
+                vec![tell(*session, "give_time", &session::Command::GiveTime { by: *by }, true)]
+            }
+            event => self.tell_all(event, cursor),
+        }
+    }
+}
+
+impl Campaign {
+    fn decide_created(&self, command: Command) -> Result<Vec<Event>, Refusal> {
+        match command {
+            Command::Create { .. } | Command::Restore => Ok(vec![]),
+            Command::Configure { settings } => {
+                let settings = checked(settings)?;
+                let changed = settings != self.settings;
+                Ok(changed.then_some(Event::Configured { settings }).into_iter().collect())
+            }
+            Command::Pin { plan } if plan.questions.is_empty() => Err(Refusal::NoQuestions),
+            Command::Pin { plan } => Ok(vec![Event::Pinned { plan }]),
+            Command::Add { session, tags } => self.add(session, tags),
+            Command::Tag { session, tags } => {
+                self.candidate(session)?;
+                Ok(vec![Event::CandidateTagged { session, tags: checked_tags(tags)? }])
+            }
+            Command::Remove { session } => {
+                self.candidate(session)?;
+                Ok(vec![Event::CandidateRemoved { session }])
+            }
+            Command::GiveTime { by, .. } if by <= Ms(0) || TIME_ALLOWED_MAX < by => {
+                Err(Refusal::BadTimeAllowed)
+            }
+            Command::GiveTime { session, by } => {
+                session.map_or(Ok(()), |session| self.candidate(session).map(drop))?;
+                Ok(vec![Event::TimeGiven { session, by }])
+            }
+            Command::Pause => Ok((!self.is_paused).then_some(Event::Paused).into_iter().collect()),
+            Command::Resume => Ok(self.is_paused.then_some(Event::Resumed).into_iter().collect()),
+            Command::Announce { text } => {
+                let length = text.trim().chars().count();
+                let fits = (1..=session::WORDS_MAX).contains(&length);
+                if fits {
+                    Ok(vec![Event::Announced { text }])
+                } else {
+                    Err(Refusal::BadAnnouncement)
+                }
+            }
+            Command::Archive => Ok(vec![Event::Archived]),
+        }
+    }
+
+    fn add(&self, session: SessionId, tags: Vec<String>) -> Result<Vec<Event>, Refusal> {
+        if self.plan.is_none() {
+            return Err(Refusal::NoTest);
+        }
+        if self.candidates.iter().any(|candidate| candidate.session == session) {
+            return Err(Refusal::AlreadyAdded);
+        }
+        if self.candidates.len() >= CANDIDATES_MAX {
+            return Err(Refusal::TooManyCandidates);
+        }
+        Ok(vec![Event::CandidateAdded { session, tags: checked_tags(tags)? }])
+    }
+
+    fn candidate(&self, session: SessionId) -> Result<&Candidate, Refusal> {
+        let known = |candidate: &&Candidate| candidate.session == session && !candidate.is_removed;
+        self.candidates.iter().find(known).ok_or(Refusal::NoSuchCandidate)
+    }
+
+    fn with(&mut self, session: SessionId, change: impl FnOnce(&mut Candidate)) {
+        if let Some(candidate) = self.candidates.iter_mut().find(|one| one.session == session) {
+            change(candidate);
+        }
+    }
+
+    /// What every session is told of the settings.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            title: self.settings.title.clone(),
+            opens_at: self.settings.opens_at,
+            closes_at: self.settings.closes_at,
+            time_allowed: self.settings.time_allowed,
+            zone: self.settings.zone.clone(),
+            allow_small_screen: self.settings.allow_small_screen,
+        }
+    }
+
+    /// One page of what `event` means to every candidate.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others concern one candidate or none")]
+    fn tell_all(&self, event: &Event, cursor: usize) -> Vec<Reaction> {
+        let (name, command) = match event {
+            Event::Configured { .. } => {
+                ("change_terms", session::Command::ChangeTerms { terms: self.terms() })
+            }
+            Event::Pinned { plan } => ("repin", session::Command::Repin { plan: Arc::clone(plan) }),
+            Event::TimeGiven { session: None, by } => {
+                ("give_time", session::Command::GiveTime { by: *by })
+            }
+            Event::Paused => ("pause", session::Command::Pause),
+            Event::Resumed => ("resume", session::Command::Resume),
+            Event::Announced { text } => {
+                ("announce", session::Command::Announce { text: text.clone() })
+            }
+            _ => return vec![],
+        };
+        let page = self.candidates.iter().skip(cursor).take(REACTIONS_PAGE);
+        page.map(|candidate| tell(candidate.session, name, &command, true)).collect()
+    }
+
+    fn row(&self, campaign: CampaignId, owner: PersonId) -> CampaignRow {
+        let questions = self.plan.iter().flat_map(|plan| &plan.questions);
+        CampaignRow {
+            campaign,
+            owner,
+            settings: self.settings.clone(),
+            test: self.plan.as_ref().and_then(|plan| plan.test),
+            test_version: self.plan.as_ref().map_or(0, |plan| plan.version),
+            test_title: self.plan.as_ref().map(|plan| plan.title.clone()).unwrap_or_default(),
+            questions: questions
+                .map(|question| QuestionHead {
+                    title: question.title.clone(),
+                    points: question.points,
+                    tags: question.tags.clone(),
+                })
+                .collect(),
+            candidates: self.candidates.iter().filter(|one| !one.is_removed).count(),
+            is_paused: self.is_paused,
+            is_archived: self.is_archived,
+            edition: self.edition,
+        }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others concern no single candidate")]
+fn candidate_row(stream: Stream, event: &Event) -> Option<RowChange> {
+    let topic = Topic::Of(stream);
+    let key = |session: &SessionId| format!("candidate.{session}");
+    match event {
+        Event::CandidateAdded { session, tags } | Event::CandidateTagged { session, tags } => {
+            let row = InvitedRow { session: *session, tags: tags.clone() };
+            Some(RowChange::put(topic, key(session), &row))
+        }
+        Event::CandidateRemoved { session } => Some(RowChange::remove(topic, key(session))),
+        _ => None,
+    }
+}
+
+fn tell(
+    session: SessionId,
+    name: &'static str,
+    command: &session::Command,
+    may_be_refused: bool,
+) -> Reaction {
+    let command = serde_json::to_value(command).expect("commands are plain data");
+    Reaction { name, to: Stream::Session(session), command, may_be_refused }
+}
+
+fn checked(settings: Settings) -> Result<Settings, Refusal> {
+    let length = settings.title.trim().chars().count();
+    if !(1..=200).contains(&length) || 64 < settings.zone.len() {
+        return Err(Refusal::BadTitle);
+    }
+    if !(Ms(1_000)..=TIME_ALLOWED_MAX).contains(&settings.time_allowed) {
+        return Err(Refusal::BadTimeAllowed);
+    }
+    match (settings.opens_at, settings.closes_at) {
+        (Some(opens_at), Some(closes_at)) if closes_at <= opens_at => {
+            Err(Refusal::DeadlineBeforeStart)
+        }
+        _ => Ok(settings),
+    }
+}
+
+fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Refusal> {
+    let fit =
+        tags.len() <= TAGS_MAX && tags.iter().all(|tag| (1..=50).contains(&tag.chars().count()));
+    if fit { Ok(tags) } else { Err(Refusal::BadTags) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::ContentId, plan::QuestionPlan, points::Points};
+
+    #[test]
+    fn us_075_a_campaign_is_created_once() {
+        let owner = PersonId::from_u128(1);
+        let create = Command::Create { owner, settings: settings() };
+        assert_eq!(when(&[], create.clone()), Ok(vec![created()]));
+        assert_eq!(when(&[created()], create), Err(Refusal::AlreadyCreated));
+    }
+
+    #[test]
+    fn us_083_a_deadline_comes_after_the_start() {
+        let settings = Settings { opens_at: Some(At(2)), closes_at: Some(At(2)), ..settings() };
+        let asked = Command::Configure { settings };
+        assert_eq!(when(&[created()], asked), Err(Refusal::DeadlineBeforeStart));
+    }
+
+    #[test]
+    fn us_076_a_candidate_who_is_added_is_invited_to_a_session() {
+        let session = SessionId::from_u128(5);
+        let add = Command::Add { session, tags: vec!["Lyon".to_owned()] };
+        assert_eq!(when(&[created()], add.clone()), Err(Refusal::NoTest));
+        let past = [created(), pinned()];
+        let added = when(&past, add.clone()).unwrap();
+        let campaign = fold(&[&past[..], &added].concat());
+        let stream = Stream::Campaign(CampaignId::from_u128(3));
+        let reactions = campaign.reactions(stream, &added[0], 0);
+        assert_eq!(reactions[0].to, Stream::Session(session));
+        assert_eq!(reactions[0].command["type"], "invite");
+        assert!(campaign.reactions(stream, &added[0], 1).is_empty());
+        assert_eq!(campaign.decide(add, TIMES), Err(Refusal::AlreadyAdded));
+    }
+
+    #[test]
+    fn us_077_a_removed_candidate_is_cancelled() {
+        let session = SessionId::from_u128(5);
+        let added = Event::CandidateAdded { session, tags: vec![] };
+        let past = [created(), pinned(), added];
+        let removed = when(&past, Command::Remove { session }).unwrap();
+        assert_eq!(removed, vec![Event::CandidateRemoved { session }]);
+        let past = [&past[..], &removed].concat();
+        assert_eq!(when(&past, Command::Remove { session }), Err(Refusal::NoSuchCandidate));
+    }
+
+    #[test]
+    fn us_090_new_settings_reach_all_candidates_in_pages() {
+        let added =
+            |n: u128| Event::CandidateAdded { session: SessionId::from_u128(n), tags: vec![] };
+        let past: Vec<_> = [created(), pinned()].into_iter().chain((0..250).map(added)).collect();
+        let event = Event::Configured { settings: settings() };
+        let campaign = fold(&past);
+        let stream = Stream::Campaign(CampaignId::from_u128(3));
+        let page = |cursor| campaign.reactions(stream, &event, cursor).len();
+        assert_eq!([page(0), page(100), page(200), page(300)], [100, 100, 50, 0]);
+    }
+
+    #[test]
+    fn an_archived_campaign_changes_no_more_until_it_is_restored() {
+        let past = [created(), Event::Archived];
+        assert_eq!(when(&past, Command::Pause), Err(Refusal::Archived));
+        assert_eq!(when(&past, Command::Restore), Ok(vec![Event::Restored]));
+    }
+
+    const TIMES: Times = Times { received_at: At(0), now: At(0) };
+
+    fn when(past: &[Event], command: Command) -> Result<Vec<Event>, Refusal> {
+        fold(past).decide(command, TIMES)
+    }
+
+    fn fold(past: &[Event]) -> Campaign {
+        let mut campaign = Campaign::default();
+        for event in past {
+            campaign.evolve(event, At(0));
+        }
+        campaign
+    }
+
+    fn created() -> Event {
+        Event::Created { owner: PersonId::from_u128(1), settings: settings() }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            title: "Autumn".to_owned(),
+            zone: "Europe/Paris".to_owned(),
+            time_allowed: Ms(3_600_000),
+            ..Settings::default()
+        }
+    }
+
+    fn pinned() -> Event {
+        let question = QuestionPlan {
+            content: ContentId::from_u128(1),
+            version: 1,
+            title: "A".to_owned(),
+            tags: vec![],
+            points: Points::from_hundredths(100),
+            limit: None,
+            task: crate::plan::Task::Quiz { right: vec![true], several: false, partial: false },
+        };
+        Event::Pinned { plan: Arc::new(Plan { questions: vec![question], ..Plan::default() }) }
+    }
+}

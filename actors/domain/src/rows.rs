@@ -1,0 +1,97 @@
+//! Rows: what a page sees. A topic is a map of keyed rows as of a `seq`.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::{
+    ids::{CampaignId, SubmissionId},
+    stream::Stream,
+};
+
+/// Names a set of rows that can be watched or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// What one stream says of itself; its `seq` is the stream's.
+    Of(Stream),
+    /// One row for each candidate of a campaign, written by their sessions. Not for pages.
+    Candidates(CampaignId),
+    /// The live monitor, joined from [`Topic::Candidates`] by one actor.
+    Monitor(CampaignId),
+    /// The leaderboard, likewise, without anything that is not for everybody.
+    Wall(CampaignId),
+    /// What a run prints, while it runs.
+    Output(SubmissionId),
+    /// All contents, one row each.
+    Contents,
+    /// All tests, one row each.
+    Tests,
+    /// All campaigns, one row each.
+    Campaigns,
+    /// Submissions that wait for a runner.
+    Queue,
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(stream) => stream.fmt(f),
+            Self::Candidates(id) => write!(f, "candidates.{id}"),
+            Self::Monitor(id) => write!(f, "monitor.{id}"),
+            Self::Wall(id) => write!(f, "wall.{id}"),
+            Self::Output(id) => write!(f, "output.{id}"),
+            Self::Contents => f.write_str("contents"),
+            Self::Tests => f.write_str("tests"),
+            Self::Campaigns => f.write_str("campaigns"),
+            Self::Queue => f.write_str("queue"),
+        }
+    }
+}
+
+impl std::str::FromStr for Topic {
+    type Err = crate::stream::NoStream;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = |of: &str| of.parse().map_err(|_| crate::stream::NoStream);
+        match text.split_once('.') {
+            Some(("monitor", of)) => id(of).map(Self::Monitor),
+            Some(("wall", of)) => id(of).map(Self::Wall),
+            Some(("candidates", of)) => id(of).map(Self::Candidates),
+            Some(("output", of)) => {
+                of.parse().map(Self::Output).map_err(|_| crate::stream::NoStream)
+            }
+            Some(_) => text.parse().map(Self::Of),
+            None => match text {
+                "contents" => Ok(Self::Contents),
+                "tests" => Ok(Self::Tests),
+                "campaigns" => Ok(Self::Campaigns),
+                "queue" => Ok(Self::Queue),
+                _ => Err(crate::stream::NoStream),
+            },
+        }
+    }
+}
+
+/// A change of one row, written in the transaction of the events that it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowChange {
+    pub topic: Topic,
+    pub key: String,
+    /// The whole new row as JSON, encoded once for the store and every socket; `None` when it is
+    /// gone (kept as a tombstone).
+    pub value: Option<Bytes>,
+}
+
+impl RowChange {
+    /// The row `key` of `topic` is now `value`.
+    pub fn put(topic: Topic, key: impl Into<String>, value: &impl Serialize) -> Self {
+        let value = serde_json::to_vec(value).expect("rows are plain data");
+        Self { topic, key: key.into(), value: Some(value.into()) }
+    }
+
+    /// The row `key` of `topic` is gone.
+    pub fn remove(topic: Topic, key: impl Into<String>) -> Self {
+        Self { topic, key: key.into(), value: None }
+    }
+}

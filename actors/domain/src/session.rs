@@ -1,0 +1,159 @@
+//! A session: one candidate's run through one test, from the invitation to the result.
+
+mod clock;
+mod command;
+mod decide;
+mod edits;
+mod event;
+mod evolve;
+mod finish;
+mod row;
+mod rows;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    command::{Command, Refusal},
+    event::Event,
+    row::{
+        CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
+        SessionRow,
+    },
+    state::{Announcement, Answering, Best, Credit, File, Late, Running, Session, Stage, Waiting},
+};
+use crate::{
+    aggregate::{Aggregate, Outage, Reaction, Times},
+    at::{At, Ms},
+    content::Language,
+    rows::RowChange,
+    run::Verdict,
+    stream::Stream,
+};
+
+/// How long after the end edits are awaited that were received in time.
+pub const GRACE: Ms = Ms(12_000);
+/// How many earlier changes of a file an edit can be rebased over.
+pub const REBASE_MAX: usize = 128;
+/// How many judged runs a session remembers.
+pub const JUDGED_MAX: usize = 64;
+/// How many runs of one session may wait or run at once.
+pub const RUNS_WAITING_MAX: usize = 2;
+/// How many edits are kept apart at most, and how many bytes each brings at most.
+pub const LATE_MAX: usize = 32;
+/// How many characters a reason or an announcement has at most.
+pub const WORDS_MAX: usize = 1_000;
+
+/// What the creator decides for one candidate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The campaign's title.
+    pub title: String,
+    pub opens_at: Option<At>,
+    pub closes_at: Option<At>,
+    pub time_allowed: Ms,
+    /// IANA name of the campaign's time zone.
+    pub zone: String,
+    pub allow_small_screen: bool,
+}
+
+/// Names one file of an answer. Each language has its own, so that changing it loses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileKey {
+    pub question: u16,
+    pub language: Language,
+    pub name: String,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// The shown validators; does not count.
+    Examples,
+    /// All validators; the best counts.
+    All,
+    /// One's own input; does not count.
+    Free,
+    /// The last text, at hand-in and at expiry; counts like [`RunKind::All`].
+    Final,
+}
+
+impl RunKind {
+    /// Whether the result can be the candidate's score.
+    pub fn counts(self) -> bool {
+        match self {
+            Self::All | Self::Final => true,
+            Self::Examples | Self::Free => false,
+        }
+    }
+}
+
+/// How one validator went, as the candidate may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct RunResult {
+    pub validator: u16,
+    pub name: String,
+    pub shown: bool,
+    /// Of a hidden one only `accepted` or `rejected`.
+    pub verdict: Verdict,
+    pub cpu_ms: u32,
+    pub wall_ms: u32,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub memory_bytes: u64,
+    pub detail: String,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Aggregate for Session {
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    const SCHEMA: u32 = 1;
+
+    fn decide(&self, command: Command, times: Times) -> Result<Vec<Event>, Refusal> {
+        self.decide_on(command, times)
+    }
+
+    fn evolve(&mut self, event: &Event, at: At) {
+        self.apply(event, at);
+    }
+
+    fn wake_at(&self) -> Option<At> {
+        self.next_deadline()
+    }
+
+    fn expire() -> Option<Command> {
+        Some(Command::Expire)
+    }
+
+    fn credit(outage: Outage) -> Option<Command> {
+        Some(Command::Credit { outage })
+    }
+
+    fn rows(&self, stream: Stream, events: &[(At, Event)]) -> Vec<RowChange> {
+        self.rows_changed_by(stream, events)
+    }
+
+    fn reactions(&self, stream: Stream, event: &Event, cursor: usize) -> Vec<Reaction> {
+        if cursor == 0 { self.submit(stream, event).into_iter().collect() } else { vec![] }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few events answer anything")]
+    fn answer(&self, events: &[Event]) -> Option<serde_json::Value> {
+        events.iter().find_map(|event| match event {
+            Event::Edited { rev, .. } => Some(serde_json::json!({ "rev": rev })),
+            Event::EditKeptApart { late, .. } => Some(serde_json::json!({ "late": late })),
+            Event::RunAsked { submission, kind, .. } if *kind != RunKind::Final => {
+                Some(serde_json::json!({ "submission": submission }))
+            }
+            _ => None,
+        })
+    }
+}

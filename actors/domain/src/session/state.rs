@@ -1,0 +1,214 @@
+//! What is true of a session, folded from its events.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileKey, LastVerdict, RunKind, Terms};
+use crate::{
+    at::{At, Ms},
+    content::{Language, SourceFile},
+    ids::{CampaignId, SeatId, SessionId, SubmissionId},
+    plan::{Plan, Task},
+    points::Points,
+    status::Status,
+    text::Changes,
+};
+
+/// The state, folded from events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Set by the invitation; `None` before it.
+    pub id: Option<SessionId>,
+    /// `None` for a creator's preview.
+    pub campaign: Option<CampaignId>,
+    pub status: Status,
+    pub decline_reason: Option<String>,
+    pub terms: Terms,
+    pub plan: Arc<Plan>,
+    /// Given by the creator to this candidate, before or after the start.
+    pub given: Ms,
+    pub announcement: Option<Announcement>,
+    /// What has been true since the start.
+    pub run: Option<Running>,
+}
+
+/// What the creator told everybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Announcement {
+    pub text: String,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: At,
+}
+
+/// A started session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    pub started_at: At,
+    /// Moved later only, and only by events that say so.
+    pub ends_at: At,
+    pub time_up_at: Option<At>,
+    pub sealed_at: Option<At>,
+    pub handed_in: bool,
+    pub paused_at: Option<At>,
+    /// By how much credits, pauses and gifts moved `ends_at`.
+    pub shift: Ms,
+    pub credits: Vec<Credit>,
+    /// All that ever held it; the last one does now.
+    pub seats: Vec<SeatId>,
+    pub current: u16,
+    pub questions: Vec<Answering>,
+    pub files: BTreeMap<u16, Vec<Arc<File>>>,
+    /// The last runs with a verdict, the newest last.
+    pub judged: Vec<(SubmissionId, Waiting)>,
+    /// Runs without a verdict.
+    pub waiting: BTreeMap<SubmissionId, Waiting>,
+    pub runs_asked: u32,
+    pub edits: u32,
+    pub last_edit_at: Option<At>,
+    /// Edits in each minute since the start.
+    pub minutes: Vec<u16>,
+    pub last_verdict: Option<LastVerdict>,
+    pub lates: Vec<Late>,
+}
+
+/// An outage of ours, given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Credit {
+    #[cfg_attr(test, ts(type = "number"))]
+    pub from: At,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub to: At,
+    /// How much was given back, in ms.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub ms: Ms,
+}
+
+/// One question, as far as it is answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answering {
+    pub stage: Stage,
+    /// Its own end, where it has a limit.
+    pub ends_at: Option<At>,
+    pub time_up_at: Option<At>,
+    /// Counts every edit, file and language change.
+    pub revision: u32,
+    /// The revision that the last counting run judged.
+    pub run_revision: Option<u32>,
+    pub language: Option<Language>,
+    pub choices: Vec<u16>,
+    pub runs: u32,
+    pub best: Option<Best>,
+    /// When it was first solved in full, or came to its best.
+    pub best_at: Option<At>,
+}
+
+/// Where a question stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its time has not come; nothing of it is sent.
+    #[default]
+    Locked,
+    Open,
+    TimeUp,
+    Sealed,
+}
+
+/// The best counting run of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Best {
+    pub passed: u32,
+    pub total: u32,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub score: Points,
+}
+
+/// One file of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct File {
+    pub key: FileKey,
+    pub text: String,
+    /// Grows by one with each edit.
+    pub rev: u32,
+    pub caret: u32,
+    pub deleted: bool,
+    /// The changes that led to `rev`, the last one last.
+    pub history: Vec<Changes>,
+}
+
+/// A run without a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub question: u16,
+    pub kind: RunKind,
+    pub language: Language,
+    pub revision: u32,
+    pub at: At,
+}
+
+/// An edit that came too late, kept apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Late {
+    pub file: FileKey,
+    pub base_rev: u32,
+    pub changes: Changes,
+    pub received_at: At,
+    pub accepted: bool,
+}
+
+impl Session {
+    /// The questions of the pinned test.
+    pub fn question(&self, question: u16) -> Option<&crate::plan::QuestionPlan> {
+        self.plan.questions.get(usize::from(question))
+    }
+
+    /// The score of the whole test, as it stands.
+    pub fn score(&self) -> Points {
+        let answered = self.run.iter().flat_map(|run| &run.questions);
+        answered.zip(&self.plan.questions).map(|(answer, plan)| answer.score(plan)).sum()
+    }
+}
+
+impl Running {
+    /// The file, unless it is deleted.
+    pub fn file(&self, key: &FileKey) -> Option<&Arc<File>> {
+        let files = self.files.get(&key.question)?;
+        files.iter().find(|file| file.key == *key && !file.deleted)
+    }
+
+    /// The device that may write.
+    pub fn seat(&self) -> Option<SeatId> {
+        self.seats.last().copied()
+    }
+
+    /// The files of `question` in its chosen language.
+    pub fn sources(&self, question: u16, language: Language) -> Vec<SourceFile> {
+        let files = self.files.get(&question).into_iter().flatten();
+        files
+            .filter(|file| file.key.language == language && !file.deleted)
+            .map(|file| SourceFile { name: file.key.name.clone(), text: file.text.clone() })
+            .collect()
+    }
+}
+
+impl Answering {
+    /// The score as it stands: of a quiz from what is picked, of code from the best run.
+    pub fn score(&self, plan: &crate::plan::QuestionPlan) -> Points {
+        match &plan.task {
+            Task::Quiz { right, partial, .. } => {
+                crate::scoring::quiz(plan.points, right, *partial, &self.choices)
+            }
+            Task::Code { .. } => self.best.map(|best| best.score).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the text is another than the one that was last judged.
+    pub fn changed_since_run(&self) -> bool {
+        self.run_revision.unwrap_or(0) != self.revision
+    }
+}
