@@ -42,7 +42,7 @@ export function time_in_zone(at: number, zone: string, seconds = false): string 
 
 /** "23 November 2026"; without the year if it is this one and `short`. */
 export function date(at: number, zone: string): string {
-  return formatter(language.locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: zone }).format(at);
+  return formatter(language.locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: zone }).format(at).replace(' ', NBSP);
 }
 
 /** "Monday 23 November". */
@@ -68,10 +68,11 @@ export function countdown(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${two(minutes)}:${two(seconds)}`;
 }
 
-/** "55 min 51 s", "1 h 12 min", "3 s". */
+/** "55 min 51 s", "60 min 3 s", "3 s"; from a hundred minutes on "1 h 42 min". */
 export function duration(ms: number): string {
   const total = Math.round(Math.abs(ms) / 1_000);
-  const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
+  const long = total >= 6_000;
+  const [hours, minutes, seconds] = [long ? Math.floor(total / 3_600) : 0, Math.floor(total / 60) % (long ? 60 : 100), total % 60];
   const parts = [
     ...(hours ? [`${hours}${NBSP}h`] : []),
     ...(minutes ? [`${minutes}${NBSP}min`] : []),
@@ -93,4 +94,22 @@ export function bytes(value: number): string {
   const step = Math.min(units.length - 1, value > 0 ? Math.floor(Math.log2(value) / 10) : 0);
   const scaled = value / 1_024 ** step;
   return `${number(scaled, scaled < 10 && step > 0 ? 1 : 0)}${NBSP}${units[step]}`;
+}
+
+/** "21 November 2026 at 17:00 (Europe/Paris)". */
+export function date_time(at: number, zone: string): string {
+  return `${date(at, zone)} ${language.locale === 'fr' ? 'à' : 'at'} ${time_in_zone(at, zone)}`;
+}
+
+/** "at 17:00 (Europe/Paris)" today, else "on Monday 23 November at 17:00 (Europe/Paris)". */
+export function when(at: number, now: number, zone: string): string {
+  const [fr, clock] = [language.locale === 'fr', time_in_zone(at, zone)];
+  if (same_day(at, now, zone)) return fr ? `à ${clock}` : `at ${clock}`;
+  return fr ? `${weekday(at, zone)} à ${clock}` : `on ${weekday(at, zone)} at ${clock}`;
+}
+
+/** Sets the number of "256 MiB" in bold, as `Rich` reads it. */
+export function bold_number(text: string): string {
+  const [value, ...unit] = text.split(NBSP);
+  return `**${value}**${NBSP}${unit.join(NBSP)}`;
 }

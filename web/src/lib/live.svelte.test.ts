@@ -134,6 +134,9 @@ test('output grows, and a chunk that came twice counts once', () => {
   chunk(4, 2, 'cd');
   chunk(4, 2, 'cd');
   expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'abcd' });
+  const whole = [0, 2].map((offset, i) => ({ key: '0.stdout', value: { offset, text: ['AB', 'CD'][i] } }));
+  server.says(rows('output.1', 4, { reset: true, rows: whole }));
+  expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'ABCD' });
 });
 
 function connected(): { live: Live; server: FakeSocket } {

@@ -106,6 +106,15 @@ export class Live {
     this.#connect();
   }
 
+  /** Connects anew: whoever is here has just become somebody else. */
+  reopen(): void {
+    this.#stop();
+    this.closed_code = null;
+    const socket = this.#socket;
+    this.#connect();
+    socket?.close(1000);
+  }
+
   /** Leaves: the socket is closed and stays so. */
   close(): void {
     this.link = 'closed';
@@ -116,6 +125,7 @@ export class Live {
   #connect(): void {
     delete this.#timers.retry;
     this.retry_at = null;
+    if (this.link !== 'lost') this.link = 'connecting';
     const socket = (this.#socket = new WebSocket(this.#url));
     socket.onmessage = message => {
       if (socket === this.#socket) this.#receive(JSON.parse(message.data as string) as ServerFrame);

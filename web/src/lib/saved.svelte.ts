@@ -31,10 +31,13 @@ export class Saver {
   refused: { code: string; text: string } | null = $state(null);
   /** Frames acknowledged so far, to say how many were sent after an outage. */
   frames_stored = $state(0);
+  /** The files there are, in order of name. */
+  files: FileName[] = $state.raw([]);
 
   #drafts = new Map<string, Draft>();
   #on_its_way = false;
   #stopped = false;
+  #ended = false;
   #sent_at = -Infinity;
   #pump_timer: ReturnType<typeof setTimeout> | undefined;
   #late_timer: ReturnType<typeof setTimeout> | undefined;
@@ -63,6 +66,7 @@ export class Saver {
       const key = file_key(file);
       if (!this.#drafts.has(key)) this.#drafts.set(key, new Draft(name_of(file), file.rev, file.text));
     }
+    this.#list();
     this.#show();
     this.#pump();
   }
@@ -72,15 +76,9 @@ export class Saver {
     return this.#drafts.get(file_key(file))?.text();
   }
 
-  /** A file that the server has just made. */
-  add(file: FileName, rev: number, text: string): void {
-    this.#drafts.set(file_key(file), new Draft(file, rev, text));
-  }
-
-  remove(file: FileName): void {
-    this.#drafts.delete(file_key(file));
-    void this.#outbox.erase(this.#port.session, file);
-    this.#show();
+  /** Reads the files again: one was added, deleted, or came with another language. */
+  async reload(): Promise<void> {
+    await this.#adopt_all();
   }
 
   edit(file: FileName, changes: ChangeSet, caret: number): void {
@@ -107,6 +105,7 @@ export class Saver {
 
   /** The seat is here again: adopts what was written elsewhere, then goes on. */
   async resume(): Promise<void> {
+    if (!this.#stopped || this.#ended) return;
     this.#stopped = false;
     this.refused = null;
     await this.#adopt_all();
@@ -115,7 +114,7 @@ export class Saver {
 
   /** The session is sealed: what was not sent in time is kept nowhere. */
   async end(): Promise<void> {
-    this.#stopped = true;
+    this.#stopped = this.#ended = true;
     clearTimeout(this.#pump_timer);
     await this.#outbox.erase_session(this.#port.session);
     this.#show();
@@ -170,15 +169,30 @@ export class Saver {
 
   /** Reads the files again. A draft on its way is left alone, unless it is the one that was refused. */
   async #adopt_all(refused?: Draft): Promise<void> {
-    const files = await this.#port.files().catch(() => []);
+    const files = await this.#port.files().catch(() => undefined);
+    if (!files) return;
     for (const file of files) {
-      const draft = this.#drafts.get(file_key(file));
-      if (!draft) this.add(name_of(file), file.rev, file.text);
+      const key = file_key(file);
+      const draft = this.#drafts.get(key);
+      if (!draft) this.#drafts.set(key, new Draft(name_of(file), file.rev, file.text));
       else if (!draft.sent || draft === refused) {
         const changes = draft.adopt(file.text, file.rev);
         if (!changes.empty) this.#port.changed(draft.file, changes);
       }
     }
+    const there = new Set(files.map(file_key));
+    for (const [key, { file }] of this.#drafts) {
+      if (there.has(key)) continue;
+      this.#drafts.delete(key);
+      void this.#outbox.erase(this.#port.session, file);
+    }
+    this.#list();
+    this.#show();
+  }
+
+  #list(): void {
+    const files = [...this.#drafts.values()].map(draft => draft.file);
+    this.files = files.sort((a, b) => a.question - b.question || (a.name < b.name ? -1 : 1));
   }
 
   #clean(): boolean {

@@ -85,9 +85,12 @@ export class Topic {
       const kept = new Set(rows.map(row => row.key));
       for (const key of [...this.rows.keys()]) if (!kept.has(key)) this.rows.delete(key);
     }
+    const begun = new Set<string>();
     for (const { key, value } of rows) {
+      const old = reset && !begun.has(key) ? undefined : this.rows.get(key);
+      begun.add(key);
       if (value === null) this.rows.delete(key);
-      else this.rows.set(key, reset ? value : this.#merge(this.rows.get(key), value));
+      else this.rows.set(key, this.#merge(old, value));
     }
   }
 }
