@@ -1,1 +1,28 @@
-//! Empty.
+//! Who does what, one at a time.
+//!
+//! ```text
+//! Node ─ keeper (supervisor: starts streams' actors, counts their failures)
+//!      │   └─ owner of one stream, one actor each: session, campaign, submission, content, test
+//!      ├─ placement (owns shards, gives signs of life, records outages)
+//!      ├─ clockwork (wakes streams whose time has come, or with something to tell)
+//!      ├─ queue (hands out runs) ─ workers (run them in the sandbox)
+//!      └─ boards (one for each campaign that somebody watches)
+//! ```
+//!
+//! An owner is the only writer of its stream. Everything that it holds can be loaded again; it
+//! never repairs itself, it stops.
+
+pub mod ask;
+pub mod board;
+mod clockwork;
+pub mod deps;
+pub mod directory;
+pub mod journal;
+mod keeper;
+pub mod node;
+pub mod output;
+mod owner;
+mod placement;
+mod queue;
+mod teller;
+mod worker;

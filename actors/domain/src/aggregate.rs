@@ -59,6 +59,11 @@ pub trait Aggregate:
     /// What `events` change in the read tables, given the state after them.
     fn rows(&self, stream: Stream, events: &[(At, Self::Event)]) -> Vec<RowChange>;
 
+    /// What `events` let others see for the moment, without keeping it: somebody types.
+    fn passing(&self, _stream: Stream, _events: &[(At, Self::Event)]) -> Vec<RowChange> {
+        vec![]
+    }
+
     /// What `event` means to other streams, from `cursor` on, at most [`REACTIONS_PAGE`] of them.
     /// An empty page ends it.
     fn reactions(&self, _stream: Stream, _event: &Self::Event, _cursor: usize) -> Vec<Reaction> {

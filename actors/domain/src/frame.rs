@@ -44,7 +44,12 @@ pub enum ClientFrame {
         first: bool,
     },
     Ping {
+        /// The client's own clock; sent back as it is.
         sent_ms: f64,
+        /// The round trip that the client measured last, to be shown to the creator.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional))]
+        rtt_ms: Option<f64>,
     },
 }
 

@@ -1,6 +1,8 @@
 //! What the program needs from the world: signatures only. Each port has a real implementation and
 //! one in memory, and one contract suite holds both to their word.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -8,6 +10,7 @@ use crate::{
     aggregate::Outage,
     at::At,
     blob::Blob,
+    frame::RowsFrame,
     ids::CommandId,
     people::{Contact, HttpSession, Link, Person},
     rows::{RowChange, Topic},
@@ -234,6 +237,30 @@ pub trait People: Send + Sync {
 
     /// Erases a candidate's contact, links and HTTP sessions.
     async fn erase_contact(&self, session: crate::ids::SessionId) -> Result<(), Unavailable>;
+}
+
+/// Carries rows to whoever watches. Bounded, and may drop: every frame says which one it follows.
+pub trait Bus: Send + Sync {
+    /// Hands `frame` to all that watch its topic now, without waiting for any of them.
+    fn publish(&self, frame: Arc<Published>);
+
+    /// Everything published on `topic` from now on.
+    fn subscribe(&self, topic: Topic) -> Box<dyn Subscription>;
+}
+
+/// A frame with its text, written once for all sockets.
+#[derive(Debug)]
+pub struct Published {
+    pub frame: RowsFrame,
+    /// [`RowsFrame::write`] of it; empty for topics that no page watches.
+    pub text: Bytes,
+}
+
+/// One watcher's view of a topic.
+#[async_trait]
+pub trait Subscription: Send {
+    /// The next frame; `None` when the bus is gone. Cancelling it loses nothing.
+    async fn next(&mut self) -> Option<Arc<Published>>;
 }
 
 /// Runs code that nobody trusts.

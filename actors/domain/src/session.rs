@@ -20,7 +20,7 @@ pub use self::{
     event::Event,
     row::{
         CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
-        SessionRow,
+        RunState, SessionRow, TypingRow,
     },
     state::{Announcement, Answering, Best, Credit, File, Late, Running, Session, Stage, Waiting},
 };
@@ -139,6 +139,10 @@ impl Aggregate for Session {
 
     fn rows(&self, stream: Stream, events: &[(At, Event)]) -> Vec<RowChange> {
         self.rows_changed_by(stream, events)
+    }
+
+    fn passing(&self, _stream: Stream, events: &[(At, Event)]) -> Vec<RowChange> {
+        self.typing(events).into_iter().collect()
     }
 
     fn reactions(&self, stream: Stream, event: &Event, cursor: usize) -> Vec<Reaction> {

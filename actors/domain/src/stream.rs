@@ -25,7 +25,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The shard that it lives in: the first byte of FNV-1a over the id, so that neighbours spread.
+    /// The shard that it lives in: eight bits of FNV-1a (Fowler, Noll, Vo) over the id. The last byte is
+    /// multiplied into bits 0 to 47 only, so they are taken from there, and neighbours spread.
     pub fn shard(self) -> u16 {
         let seed = 0xcbf2_9ce4_8422_2325_u64;
         let hash = self
@@ -33,7 +34,7 @@ impl Stream {
             .as_bytes()
             .iter()
             .fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-        u16::try_from((hash >> 32) % u64::from(SHARDS)).expect("less than SHARDS")
+        u16::try_from((hash >> 40) % u64::from(SHARDS)).expect("less than SHARDS")
     }
 
     fn uuid(self) -> Uuid {
@@ -135,4 +136,24 @@ pub struct Head {
     pub untold: Option<u64>,
     /// The last event that changed a row of the stream's own topic.
     pub rows_seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_live_in_different_shards() {
+        let shards: std::collections::BTreeSet<u16> =
+            (0..256).map(|n| Stream::Session(SessionId::from_u128(n)).shard()).collect();
+        assert!(shards.len() > 128);
+    }
+
+    #[test]
+    fn a_stream_is_read_as_it_is_printed() {
+        let stream = Stream::Campaign(CampaignId::from_u128(7));
+        assert_eq!(stream.to_string().parse(), Ok(stream));
+        assert_eq!("campaign.x".parse::<Stream>(), Err(NoStream));
+        assert_eq!("x".parse::<Stream>(), Err(NoStream));
+    }
 }

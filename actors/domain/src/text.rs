@@ -108,6 +108,13 @@ impl Changes {
         self.0.iter().map(bytes).sum()
     }
 
+    /// How many characters it brings in.
+    pub fn inserted_chars(&self) -> usize {
+        let chars =
+            |step: &Step| if let Step::Insert(new) = step { new.chars().count() } else { 0 };
+        self.0.iter().map(chars).sum()
+    }
+
     /// Adds a step, joined to the last one where they are alike.
     fn push(&mut self, step: Step) {
         match (self.0.last_mut(), step) {

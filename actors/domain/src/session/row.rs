@@ -25,9 +25,11 @@ pub struct SessionRow {
     #[cfg_attr(test, ts(type = "number | null"))]
     pub closes_at: Option<At>,
     pub zone: String,
-    /// With what the creator gave before the start, in ms.
     #[cfg_attr(test, ts(type = "number"))]
     pub time_allowed_ms: Ms,
+    /// What the creator gave before the start besides, in ms.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub extra_ms: Ms,
     /// By how much credits, pauses and gifts moved the end, in ms.
     #[cfg_attr(test, ts(type = "number"))]
     pub shift_ms: Ms,
@@ -104,11 +106,23 @@ pub struct RunRow {
     pub revision: u32,
     #[cfg_attr(test, ts(type = "number"))]
     pub at: At,
-    /// `false` while it waits or runs.
-    pub judged: bool,
-    pub compiled: bool,
+    pub state: RunState,
+    /// Of the validators that it is for; `null` until it is judged.
+    pub passed: Option<u32>,
+    pub total: u32,
+    /// `null` until it is judged.
+    pub compiled: Option<bool>,
     pub compiler_output: String,
     pub results: Vec<RunResult>,
+}
+
+/// Where a run stands, as it is stored. That it runs is told by the topic `output.<submission>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    Queued,
+    Judged,
 }
 
 /// Row `late.<n>` of the topic `session.<id>`: an edit that came too late.
@@ -118,10 +132,11 @@ pub struct LateRow {
     pub late: u32,
     pub question: u16,
     pub name: String,
-    /// How many bytes it brings.
-    pub bytes: usize,
+    /// How many characters it brings.
+    pub text_chars: usize,
+    /// When it was received.
     #[cfg_attr(test, ts(type = "number"))]
-    pub received_at: At,
+    pub at: At,
     pub accepted: bool,
 }
 
@@ -192,4 +207,13 @@ pub struct LastVerdict {
     pub cpu_ms: u32,
     #[cfg_attr(test, ts(type = "number"))]
     pub at: At,
+}
+
+/// Row `typing.<session>` of the topic `candidates.<campaign>`, which is never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypingRow {
+    /// When the last edit was committed.
+    pub at: At,
+    /// Edits since the start.
+    pub edits: u32,
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Answering, CandidateRow, Event, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
-    Running, Session, SessionRow, Stage, Waiting,
+    Answering, CandidateRow, Event, LateRow, QuestionKind, QuestionRow, QuestionScore, RunKind,
+    RunResult, RunRow, RunState, Running, Session, SessionRow, Stage, TypingRow, Waiting,
 };
 use crate::{
     at::At,
     ids::{SessionId, SubmissionId},
-    plan::{QuestionPlan, Task},
+    plan::{QuestionPlan, Task, ValidatorPlan},
     points::Points,
     rows::{RowChange, Topic},
+    run::Verdict,
     stream::Stream,
 };
 
@@ -60,6 +61,19 @@ impl Session {
         rows
     }
 
+    /// That somebody types, for the monitor.
+    pub(super) fn typing(&self, events: &[(At, Event)]) -> Option<RowChange> {
+        let edited =
+            |(at, event): &(At, Event)| matches!(event, Event::Edited { .. }).then_some(*at);
+        let at = events.iter().rev().find_map(edited)?;
+        let row = TypingRow { at, edits: self.run.as_ref()?.edits };
+        Some(RowChange::put(
+            Topic::Candidates(self.campaign?),
+            format!("typing.{}", self.id?),
+            &row,
+        ))
+    }
+
     /// Row `session`.
     pub fn row(&self) -> SessionRow {
         let run = self.run.as_ref();
@@ -70,7 +84,8 @@ impl Session {
             opens_at: self.terms.opens_at,
             closes_at: self.terms.closes_at,
             zone: self.terms.zone.clone(),
-            time_allowed_ms: self.terms.time_allowed + self.given,
+            time_allowed_ms: self.terms.time_allowed,
+            extra_ms: self.given,
             shift_ms: run.map(|run| run.shift).unwrap_or_default(),
             linear: self.plan.is_linear(),
             questions: self.plan.questions.len(),
@@ -190,8 +205,8 @@ fn late_row(topic: Topic, run: &Running, late: u32) -> Option<RowChange> {
         late,
         question: kept.file.question,
         name: kept.file.name.clone(),
-        bytes: kept.changes.inserted_bytes(),
-        received_at: kept.received_at,
+        text_chars: kept.changes.inserted_chars(),
+        at: kept.received_at,
         accepted: kept.accepted,
     };
     Some(RowChange::put(topic, format!("late.{late}"), &row))
@@ -208,16 +223,17 @@ fn run_row(topic: Topic, event: &Event, at: At, session: &Session) -> Option<Row
                 revision: *revision,
                 at,
             };
-            RunRow::waiting(*submission, waiting)
+            RunRow::waiting(session, *submission, waiting)
         }
         Event::Judged { submission, compiled, compiler_output, results } => {
             let waiting = session.judged_run(*submission)?;
             RunRow {
-                judged: true,
-                compiled: *compiled,
+                state: RunState::Judged,
+                passed: Some(passed(results)),
+                compiled: Some(*compiled),
                 compiler_output: compiler_output.clone(),
                 results: results.clone(),
-                ..RunRow::waiting(*submission, waiting)
+                ..RunRow::waiting(session, *submission, waiting)
             }
         }
         _ => return None,
@@ -226,7 +242,7 @@ fn run_row(topic: Topic, event: &Event, at: At, session: &Session) -> Option<Row
 }
 
 impl RunRow {
-    fn waiting(submission: SubmissionId, waiting: Waiting) -> Self {
+    fn waiting(session: &Session, submission: SubmissionId, waiting: Waiting) -> Self {
         Self {
             submission,
             question: waiting.question,
@@ -234,12 +250,19 @@ impl RunRow {
             language: waiting.language,
             revision: waiting.revision,
             at: waiting.at,
-            judged: false,
-            compiled: false,
+            state: RunState::Queued,
+            passed: None,
+            total: session.validators_run(waiting),
+            compiled: None,
             compiler_output: String::new(),
             results: vec![],
         }
     }
+}
+
+fn passed(results: &[RunResult]) -> u32 {
+    let passed = results.iter().filter(|result| result.verdict == Verdict::Accepted).count();
+    u32::try_from(passed).unwrap_or(u32::MAX)
 }
 
 impl Touched {
@@ -290,6 +313,21 @@ impl Touched {
 }
 
 impl Session {
+    /// How many validators a run is for.
+    fn validators_run(&self, waiting: Waiting) -> u32 {
+        let Some(Task::Code { validators, .. }) =
+            self.question(waiting.question).map(|it| &it.task)
+        else {
+            return 0;
+        };
+        let is_for = |validator: &&ValidatorPlan| match waiting.kind {
+            RunKind::All | RunKind::Final => true,
+            RunKind::Examples => validator.shown,
+            RunKind::Free => false,
+        };
+        u32::try_from(validators.iter().filter(is_for).count()).unwrap_or(u32::MAX)
+    }
+
     /// What was asked for in a run that has its verdict now.
     fn judged_run(&self, submission: SubmissionId) -> Option<Waiting> {
         self.run.as_ref()?.judged.iter().rev().find(|(id, _)| *id == submission).map(|(_, w)| *w)

@@ -5,6 +5,10 @@
  */
 export type LateRow = { late: number, question: number, name: string, 
 /**
- * How many bytes it brings.
+ * How many characters it brings.
  */
-bytes: number, received_at: number, accepted: boolean, };
+text_chars: number, 
+/**
+ * When it was received.
+ */
+at: number, accepted: boolean, };

@@ -2,12 +2,17 @@
 import type { Language } from "./Language";
 import type { RunKind } from "./RunKind";
 import type { RunResult } from "./RunResult";
+import type { RunState } from "./RunState";
 
 /**
  * Row `run.<submission>` of the topic `session.<id>`.
  */
-export type RunRow = { submission: string, question: number, kind: RunKind, language: Language, revision: number, at: number, 
+export type RunRow = { submission: string, question: number, kind: RunKind, language: Language, revision: number, at: number, state: RunState, 
 /**
- * `false` while it waits or runs.
+ * Of the validators that it is for; `null` until it is judged.
  */
-judged: boolean, compiled: boolean, compiler_output: string, results: Array<RunResult>, };
+passed: number | null, total: number, 
+/**
+ * `null` until it is judged.
+ */
+compiled: boolean | null, compiler_output: string, results: Array<RunResult>, };

@@ -6,11 +6,11 @@ import type { Status } from "./Status";
 /**
  * Row `session` of the topic `session.<id>`.
  */
-export type SessionRow = { status: Status, campaign_title: string, test_title: string, opens_at: number | null, closes_at: number | null, zone: string, 
+export type SessionRow = { status: Status, campaign_title: string, test_title: string, opens_at: number | null, closes_at: number | null, zone: string, time_allowed_ms: number, 
 /**
- * With what the creator gave before the start, in ms.
+ * What the creator gave before the start besides, in ms.
  */
-time_allowed_ms: number, 
+extra_ms: number, 
 /**
  * By how much credits, pauses and gifts moved the end, in ms.
  */

@@ -1,0 +1,70 @@
+# The ways in: `make run`, `make test`, `make bench`.
+
+export TS_RS_LARGE_INT := number
+BENCHES := sit startup store runner
+CARGO := cargo --quiet
+
+.PHONY: run test web prerequisites format lint licences rust-test web-test browser-test bench $(BENCHES:%=bench-%)
+
+# Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
+run: prerequisites web
+	$(CARGO) build --release -p gateway
+	./target/release/polycode serve
+
+prerequisites:
+	@sh scripts/prerequisites.sh
+
+web: web/build/index.html
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/build/index.html: web/node_modules/.package-lock.json $(shell find web/src web/static -type f 2>/dev/null)
+	cd web && npm run build --silent
+	@touch $@
+
+# Everything that must hold before a change is taken.
+test: prerequisites
+	@sh scripts/test-prerequisites.sh
+	$(MAKE) --no-print-directory format web lint licences rust-test web-test browser-test
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+licences:
+	cargo deny --log-level error check licenses bans sources
+
+rust-test: web
+	$(CARGO) build -p gateway -p runner -p storage --bins --examples
+	cargo nextest run --workspace --no-fail-fast
+
+web-test: web
+	cd web && npm run check && npm test
+
+browser-test: web
+	$(CARGO) build -p gateway
+	cd web && npm run e2e
+
+# All measurements, then one table of the last results.
+bench: $(BENCHES:%=bench-%)
+	@sh scripts/bench-table.sh
+
+bench-sit: web
+	$(CARGO) build --release -p gateway -p loadtests
+	./target/release/loadtests sit --candidates 1000 --spawn target/release/polycode
+
+bench-startup: web
+	$(CARGO) build --release -p gateway -p loadtests
+	./target/release/loadtests startup --spawn target/release/polycode
+
+bench-store:
+	$(CARGO) build --release -p loadtests
+	./target/release/loadtests journal
+
+bench-runner:
+	$(CARGO) build --release -p runner --bins --examples
+	./target/release/examples/bench_runner

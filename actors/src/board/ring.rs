@@ -1,0 +1,143 @@
+//! The rows of one board topic, and its last frames for those who were away for a moment.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use domain::{frame::RowsFrame, ports::Published, rows::Topic};
+
+/// How many frames are kept; who has missed more begins anew.
+const FRAMES_MAX: usize = 128;
+/// How large a page of a reset is at most, in bytes of rows.
+const PAGE_BYTES: usize = 48 * 1024;
+
+/// A row that changed: its key, and its value unless it is gone.
+pub(super) type Change = (String, Option<Bytes>);
+
+/// See the module.
+pub(super) struct Ring {
+    topic: Topic,
+    epoch: u64,
+    seq: u64,
+    rows: BTreeMap<String, Bytes>,
+    frames: VecDeque<Arc<Published>>,
+}
+
+impl Ring {
+    pub(super) fn new(topic: Topic, epoch: u64) -> Self {
+        Self { topic, epoch, seq: 0, rows: BTreeMap::new(), frames: VecDeque::new() }
+    }
+
+    pub(super) fn topic(&self) -> Topic {
+        self.topic
+    }
+
+    /// Takes in changed rows and makes the next frame of them, if they change anything.
+    pub(super) fn push(&mut self, changes: Vec<Change>) -> Option<Arc<Published>> {
+        let mut rows = vec![];
+        for (key, value) in changes {
+            if self.rows.get(&key) == value.as_ref() {
+                continue;
+            }
+            match &value {
+                Some(value) => drop(self.rows.insert(key.clone(), value.clone())),
+                None => drop(self.rows.remove(&key)),
+            }
+            rows.push((key, value));
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let prev = Some(self.seq);
+        self.seq += 1;
+        let published =
+            published(RowsFrame { prev, reset: false, more: false, rows, ..self.frame() });
+        if self.frames.len() == FRAMES_MAX {
+            self.frames.pop_front();
+        }
+        self.frames.push_back(Arc::clone(&published));
+        Some(published)
+    }
+
+    /// The frames after `seq`, if all of them are still there.
+    pub(super) fn since(&self, (epoch, seq): (u64, u64)) -> Option<Vec<Arc<Published>>> {
+        let missing = self.seq.checked_sub(seq).filter(|_| epoch == self.epoch)?;
+        let from = self.frames.len().checked_sub(usize::try_from(missing).ok()?)?;
+        Some(self.frames.iter().skip(from).cloned().collect())
+    }
+
+    /// Everything, in pages.
+    pub(super) fn anew(&self) -> Vec<Arc<Published>> {
+        let mut pages: Vec<Vec<Change>> = vec![vec![]];
+        let mut bytes = 0;
+        for (key, value) in &self.rows {
+            bytes += key.len() + value.len();
+            if PAGE_BYTES < bytes {
+                pages.push(vec![]);
+                bytes = key.len() + value.len();
+            }
+            if let Some(page) = pages.last_mut() {
+                page.push((key.clone(), Some(value.clone())));
+            }
+        }
+        let last = pages.len() - 1;
+        let frame = |(n, rows)| RowsFrame { reset: n == 0, more: n < last, rows, ..self.frame() };
+        pages.into_iter().enumerate().map(|page| published(frame(page))).collect()
+    }
+
+    fn frame(&self) -> RowsFrame {
+        let (topic, epoch, seq) = (self.topic, self.epoch, self.seq);
+        RowsFrame { topic, epoch, seq, prev: None, reset: false, more: false, rows: vec![] }
+    }
+}
+
+fn published(frame: RowsFrame) -> Arc<Published> {
+    let text = Bytes::from(frame.write());
+    Arc::new(Published { frame, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &str, value: &str) -> Change {
+        (key.to_owned(), Some(Bytes::from(value.to_owned())))
+    }
+
+    #[test]
+    fn who_was_away_for_a_moment_gets_what_was_missed() {
+        let mut ring = Ring::new(Topic::Contents, 7);
+        for n in 0..5 {
+            ring.push(vec![row("a", &n.to_string())]).unwrap();
+        }
+        let seqs =
+            |frames: Vec<Arc<Published>>| frames.iter().map(|f| f.frame.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(ring.since((7, 3)).unwrap()), [4, 5]);
+        assert!(ring.since((7, 5)).unwrap().is_empty());
+        assert!(ring.since((6, 3)).is_none());
+        assert!(ring.since((7, 6)).is_none());
+    }
+
+    #[test]
+    fn who_was_away_for_long_begins_anew_in_pages() {
+        let mut ring = Ring::new(Topic::Contents, 7);
+        let long = format!("\"{}\"", "x".repeat(1_000));
+        for n in 0..200 {
+            ring.push(vec![row(&n.to_string(), &long)]).unwrap();
+        }
+        assert!(ring.since((7, 10)).is_none());
+        let pages = ring.anew();
+        assert!(pages.iter().all(|page| page.text.len() < 64 * 1024));
+        assert!(pages[0].frame.reset && pages[0].frame.more && !pages.last().unwrap().frame.more);
+        assert_eq!(pages.iter().map(|page| page.frame.rows.len()).sum::<usize>(), 200);
+    }
+
+    #[test]
+    fn a_row_that_stays_as_it_is_makes_no_frame() {
+        let mut ring = Ring::new(Topic::Contents, 7);
+        assert!(ring.push(vec![row("a", "1")]).is_some());
+        assert!(ring.push(vec![row("a", "1")]).is_none());
+    }
+}

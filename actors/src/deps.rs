@@ -1,0 +1,41 @@
+//! What actors are given to work with.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use domain::{
+    ports::{Blobs, Bus, Clock, EventStore, People, Sandbox, Shards},
+    rows::Topic,
+};
+
+/// The ports.
+#[derive(Clone)]
+pub struct Deps {
+    pub store: Arc<dyn EventStore>,
+    pub shards: Arc<dyn Shards>,
+    pub blobs: Arc<dyn Blobs>,
+    pub people: Arc<dyn People>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: Arc<dyn Clock>,
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The last frame of each topic that is written here.
+    pub heads: Arc<Heads>,
+}
+
+/// The last `(epoch, seq)` published for each topic by this node's actors, for gateways to compare
+/// with what they got.
+#[derive(Default)]
+pub struct Heads(Mutex<HashMap<Topic, (u64, u64)>>);
+
+impl Heads {
+    /// The head of `topic`, if its writer is awake here.
+    pub fn get(&self, topic: Topic) -> Option<(u64, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&topic).copied()
+    }
+
+    pub(crate) fn set(&self, topic: Topic, epoch: u64, seq: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, (epoch, seq));
+    }
+}

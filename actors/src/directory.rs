@@ -1,0 +1,349 @@
+//! The directory: which actor owns a stream. Commands go through here, are admitted here, and are
+//! asked again here when their owner is lost.
+
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use domain::{
+    aggregate::{Aggregate, Outage},
+    campaign::Campaign,
+    command::{Answer, AnyCommand},
+    content::Content,
+    document::Versioned,
+    frame::Why,
+    ids::SessionId,
+    plan::Test,
+    session::Session,
+    stream::{Origin, SHARDS, Stream},
+    submission::Submission,
+};
+use ractor::{Actor, ActorCell, ActorId, ActorRef};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::{
+    ask::{Ask, Meta},
+    deps::Deps,
+    owner::{Arguments, Msg, Owner},
+    placement::Placement,
+};
+
+/// How many commands of people wait for one stream at most.
+const STREAM_QUEUE: usize = 64;
+/// How many commands of people wait for all streams of one shard at most.
+const SHARD_QUEUE: usize = 256;
+/// Places of their own for timers, reactions and results, so that people cannot starve the clock.
+const SYSTEM_QUEUE: usize = 32;
+/// How long a command is asked again when its owner was lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits in between.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub struct Directory {
+    deps: Deps,
+    placement: Arc<Placement>,
+    keeper: OnceLock<ActorCell>,
+    shards: Vec<[Semaphore; 2]>,
+    campaigns: Streams<Campaign>,
+    sessions: Streams<Session>,
+    submissions: Streams<Submission>,
+    contents: Streams<Versioned<Content>>,
+    tests: Streams<Versioned<Test>>,
+    broken: Mutex<HashMap<Stream, String>>,
+    myself: Weak<Self>,
+}
+
+/// The owners of streams of one kind.
+struct Streams<A: Aggregate>(Mutex<HashMap<Stream, Arc<Entry<A>>>>);
+
+/// One owner: its queues, and once it has started, itself.
+struct Entry<A: Aggregate> {
+    /// For people, then for streams and the clock.
+    queues: [mpsc::Sender<Ask<A::Command>>; 2],
+    actor: OnceLock<ActorRef<Msg<A>>>,
+}
+
+impl<A: Aggregate> Default for Streams<A> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(deps: Deps, placement: Arc<Placement>) -> Arc<Self> {
+        let permits = || [Semaphore::new(SHARD_QUEUE), Semaphore::new(SYSTEM_QUEUE)];
+        Arc::new_cyclic(|myself| Self {
+            deps,
+            placement,
+            keeper: OnceLock::new(),
+            shards: (0..SHARDS).map(|_| permits()).collect(),
+            campaigns: Streams::default(),
+            sessions: Streams::default(),
+            submissions: Streams::default(),
+            contents: Streams::default(),
+            tests: Streams::default(),
+            broken: Mutex::default(),
+            myself: Weak::clone(myself),
+        })
+    }
+
+    /// Carries out `command` on `to`, wherever its owner is, and answers once it is durable.
+    pub async fn ask(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
+        match (to, command) {
+            (Stream::Campaign(_), AnyCommand::Campaign(it)) => {
+                self.to(&self.campaigns, to, meta, it).await
+            }
+            (Stream::Session(_), AnyCommand::Session(it)) => {
+                self.to(&self.sessions, to, meta, *it).await
+            }
+            (Stream::Submission(_), AnyCommand::Submission(it)) => {
+                self.to(&self.submissions, to, meta, it).await
+            }
+            (Stream::Content(_), AnyCommand::Content(it)) => {
+                self.to(&self.contents, to, meta, *it).await
+            }
+            (Stream::Test(_), AnyCommand::Test(it)) => self.to(&self.tests, to, meta, *it).await,
+            _ => Answer::Refused(Why::new("wrong_stream", "this is no command of that stream")),
+        }
+    }
+
+    /// Reads from a session's state by `look`; `None` when its owner cannot be had.
+    pub async fn look<R: Send + 'static>(
+        &self,
+        session: SessionId,
+        look: impl FnOnce(&Session) -> R + Send + 'static,
+    ) -> Option<R> {
+        let entry = self.entry(&self.sessions, Stream::Session(session)).await?;
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |session: &Session| drop(reply.send(look(session))));
+        entry.actor.get()?.cast(Msg::Look(look)).ok()?;
+        answer.await.ok()
+    }
+
+    /// Loads `stream`, so that its clock runs and its tale is told.
+    pub(crate) async fn wake(&self, stream: Stream) {
+        match stream {
+            Stream::Campaign(_) => drop(self.entry(&self.campaigns, stream).await),
+            Stream::Session(_) => drop(self.entry(&self.sessions, stream).await),
+            Stream::Submission(_) => drop(self.entry(&self.submissions, stream).await),
+            Stream::Content(_) => drop(self.entry(&self.contents, stream).await),
+            Stream::Test(_) => drop(self.entry(&self.tests, stream).await),
+        }
+    }
+
+    /// Tells every session that is awake that we could not commit for a while.
+    pub(crate) fn tell_outage(&self, outage: Outage) {
+        let sessions = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for actor in sessions.values().filter_map(|entry| entry.actor.get()) {
+            actor.cast(Msg::Outage(outage)).ok();
+        }
+    }
+
+    pub(crate) fn deps(&self) -> &Deps {
+        &self.deps
+    }
+
+    pub(crate) fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// How many streams are awake.
+    pub fn awake(&self) -> usize {
+        self.campaigns.len()
+            + self.sessions.len()
+            + self.submissions.len()
+            + self.contents.len()
+            + self.tests.len()
+    }
+
+    /// The streams whose owner failed again and again, with why.
+    pub fn broken(&self) -> Vec<(Stream, String)> {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.iter().map(|(stream, why)| (*stream, why.clone())).collect()
+    }
+
+    pub(crate) fn mark_broken(&self, stream: Stream, why: String) {
+        tracing::error!(%stream, why, "this stream's owner failed too often; it stays down");
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, why);
+    }
+
+    /// The stream that the actor `id` owns.
+    pub(crate) fn stream_of(&self, id: ActorId) -> Option<Stream> {
+        self.campaigns
+            .find(id)
+            .or_else(|| self.sessions.find(id))
+            .or_else(|| self.submissions.find(id))
+            .or_else(|| self.contents.find(id))
+            .or_else(|| self.tests.find(id))
+    }
+
+    pub(crate) fn set_keeper(&self, keeper: ActorCell) {
+        self.keeper.set(keeper).ok();
+    }
+
+    /// The actor `id` owns `stream` no more. Another one that owns it by now stays.
+    pub(crate) fn forget(&self, stream: Stream, id: ActorId) {
+        match stream {
+            Stream::Campaign(_) => self.campaigns.remove(stream, id),
+            Stream::Session(_) => self.sessions.remove(stream, id),
+            Stream::Submission(_) => self.submissions.remove(stream, id),
+            Stream::Content(_) => self.contents.remove(stream, id),
+            Stream::Test(_) => self.tests.remove(stream, id),
+        }
+    }
+
+    async fn to<A: Aggregate>(
+        &self,
+        streams: &Streams<A>,
+        to: Stream,
+        meta: Meta,
+        command: A::Command,
+    ) -> Answer {
+        let is_system = matches!(meta.origin, Origin::Stream(_) | Origin::Node);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let Some([people, system]) = self.shards.get(usize::from(to.shard())) else {
+            return busy();
+        };
+        let permit =
+            if is_system { system.acquire().await.ok() } else { people.try_acquire().ok() };
+        let Some(_permit) = permit else { return busy() };
+        loop {
+            match self.try_once(streams, to, meta, command.clone(), usize::from(is_system)).await {
+                Some(answer) => return answer,
+                None if deadline < tokio::time::Instant::now() => return unavailable(),
+                // The owner was lost, perhaps after it had stored: the id makes asking again safe.
+                None => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    async fn try_once<A: Aggregate>(
+        &self,
+        streams: &Streams<A>,
+        to: Stream,
+        meta: Meta,
+        command: A::Command,
+        queue: usize,
+    ) -> Option<Answer> {
+        if self.is_broken(to) {
+            return Some(Answer::Refused(Why::new(
+                "broken",
+                "this is out of order; the administrators see it",
+            )));
+        }
+        let entry = self.entry(streams, to).await?;
+        let (reply, answer) = oneshot::channel();
+        let sent = entry.queues.get(queue)?.try_send(Ask { meta, command, reply });
+        match sent {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Some(busy()),
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                streams.remove_dead(to, &entry);
+                return None;
+            }
+        }
+        if entry.actor.get().is_none_or(|actor| actor.cast(Msg::Wake).is_err()) {
+            streams.remove_dead(to, &entry);
+            return None;
+        }
+        answer.await.ok()
+    }
+
+    fn is_broken(&self, stream: Stream) -> bool {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&stream)
+    }
+
+    /// The owner of `stream`, started if there is none. Waits for its start at most, never for its
+    /// loading.
+    async fn entry<A: Aggregate>(
+        &self,
+        streams: &Streams<A>,
+        stream: Stream,
+    ) -> Option<Arc<Entry<A>>> {
+        let (entry, queues) = streams.get_or_insert(stream);
+        let Some(queues) = queues else { return entry.started().await };
+        let arguments = Arguments { stream, directory: self.myself.upgrade()?, queues };
+        let keeper = self.keeper.get()?.clone();
+        match Actor::spawn_linked(None, Owner(PhantomData), arguments, keeper).await {
+            Ok((actor, _)) => {
+                entry.actor.set(actor).ok();
+                Some(entry)
+            }
+            Err(error) => {
+                tracing::error!(%stream, %error, "an owner does not start");
+                streams.remove_dead(stream, &entry);
+                None
+            }
+        }
+    }
+}
+
+type Receivers<A> = [mpsc::Receiver<Ask<<A as Aggregate>::Command>>; 2];
+
+impl<A: Aggregate> Streams<A> {
+    /// The entry of `stream`; with its receivers if it is new, for the owner to be started with.
+    fn get_or_insert(&self, stream: Stream) -> (Arc<Entry<A>>, Option<Receivers<A>>) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&stream) {
+            return (Arc::clone(entry), None);
+        }
+        let (people, from_people) = mpsc::channel(STREAM_QUEUE);
+        let (system, from_system) = mpsc::channel(SYSTEM_QUEUE);
+        let entry = Arc::new(Entry { queues: [people, system], actor: OnceLock::new() });
+        entries.insert(stream, Arc::clone(&entry));
+        (entry, Some([from_people, from_system]))
+    }
+
+    fn remove(&self, stream: Stream, id: ActorId) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it =
+            |entry: &Arc<Entry<A>>| entry.actor.get().is_some_and(|actor| actor.get_id() == id);
+        if entries.get(&stream).is_some_and(is_it) {
+            entries.remove(&stream);
+        }
+    }
+
+    /// Removes `entry`, whose owner does not answer.
+    fn remove_dead(&self, stream: Stream, dead: &Arc<Entry<A>>) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.get(&stream).is_some_and(|entry| Arc::ptr_eq(entry, dead)) {
+            entries.remove(&stream);
+        }
+    }
+
+    fn find(&self, id: ActorId) -> Option<Stream> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |entry: &Entry<A>| entry.actor.get().is_some_and(|actor| actor.get_id() == id);
+        entries.iter().find(|(_, entry)| is_it(entry)).map(|(stream, _)| *stream)
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl<A: Aggregate> Entry<A> {
+    /// Waits until whoever inserted it has started its owner: microseconds.
+    async fn started(self: Arc<Self>) -> Option<Arc<Self>> {
+        for _ in 0..1_000 {
+            if self.actor.get().is_some() {
+                return Some(self);
+            }
+            tokio::task::yield_now().await;
+        }
+        None
+    }
+}
+
+fn busy() -> Answer {
+    Answer::Refused(Why::later("busy", "too much is going on here; it is tried again", 1_000))
+}
+
+fn unavailable() -> Answer {
+    let text = "this cannot be saved just now; it is tried again, and nothing is lost";
+    Answer::Refused(Why::later("unavailable", text, 1_000))
+}

@@ -1,0 +1,407 @@
+//! An aggregate and its stream: decide, store, apply, publish; in that order.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use domain::{
+    aggregate::{Aggregate, Times},
+    at::At,
+    command::Answer,
+    frame::{RowsFrame, Why},
+    ids::CommandId,
+    ports::{Append, AppendError, Published, Snapshot, Unavailable},
+    rows::{RowChange, Topic},
+    stream::{Recorded, Stream},
+};
+use tokio::sync::oneshot;
+
+use crate::{ask::Ask, deps::Deps};
+
+/// How many events one read of the store returns at most.
+const READ_LIMIT: usize = 1_000;
+/// How many commands are remembered with their answers.
+const REMEMBERED_MAX: usize = 64;
+/// A snapshot is taken after so many events.
+const SNAPSHOT_EVERY: u64 = 200;
+/// The epoch of a stream's own topic, which resumes across owners.
+pub const STREAM_EPOCH: u64 = 1;
+
+/// Why a journal can go on no more: its owner stops, and whoever asks again loads another.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Not the owner's fault: somebody else writes, or the store is away.
+    #[error("{0}")]
+    Lost(#[from] AppendError),
+    /// An event that cannot be read: a bug, or damage.
+    #[error("event {seq} of {stream} cannot be read: {why}")]
+    Undecodable { stream: Stream, seq: u64, why: serde_json::Error },
+}
+
+impl From<Unavailable> for Failure {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Lost(AppendError::Unavailable(unavailable))
+    }
+}
+
+/// The state of `A` as of event `seq` of its stream. An actor owns one and nobody else does.
+pub struct Journal<A: Aggregate> {
+    deps: Deps,
+    stream: Stream,
+    epoch: u64,
+    seq: u64,
+    rows_seq: u64,
+    last_at: At,
+    snapshot_seq: u64,
+    state: A,
+    answered: VecDeque<((String, CommandId), Answer)>,
+    /// Events with something to tell to other streams, oldest first.
+    untold: VecDeque<(u64, Arc<A::Event>)>,
+}
+
+/// Some commands, decided but not yet stored.
+struct Batch<A: Aggregate> {
+    state: A,
+    at: At,
+    recorded: Vec<Recorded>,
+    events: Vec<(At, A::Event)>,
+    answers: Vec<((String, CommandId), oneshot::Sender<Answer>, Answer)>,
+}
+
+impl<A: Aggregate> Journal<A> {
+    /// Reads the stream: its snapshot, then the events after it.
+    pub async fn load(stream: Stream, epoch: u64, deps: Deps) -> Result<Self, Failure> {
+        let head = deps.store.head(stream).await?;
+        let snapshot = deps.store.snapshot(stream, A::SCHEMA).await?;
+        let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
+        let start = snapshot.as_ref().and_then(|found| Some((found.seq, read(found)?)));
+        let (seq, (state, last_at)) = start.unwrap_or_default();
+        let mut journal = Self {
+            deps,
+            stream,
+            epoch,
+            seq,
+            rows_seq: head.rows_seq,
+            last_at,
+            snapshot_seq: seq,
+            state,
+            answered: VecDeque::new(),
+            untold: VecDeque::new(),
+        };
+        if let Some(untold) = head.untold.filter(|untold| *untold <= seq) {
+            journal.find_untold(untold, seq).await?;
+        }
+        journal.read_on(head.untold).await?;
+        if journal.rows_seq > 0 {
+            journal.deps.heads.set(Topic::Of(stream), STREAM_EPOCH, journal.rows_seq);
+        }
+        Ok(journal)
+    }
+
+    /// Applies what is stored after `self.seq`.
+    async fn read_on(&mut self, untold: Option<u64>) -> Result<(), Failure> {
+        loop {
+            let page = self.deps.store.read(self.stream, self.seq, READ_LIMIT).await?;
+            let is_last = page.len() < READ_LIMIT;
+            for recorded in page {
+                assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
+                let event = self.decode(&recorded)?;
+                self.state.evolve(&event, recorded.at);
+                self.seq = recorded.seq;
+                self.last_at = recorded.at;
+                if untold.is_some_and(|untold| untold <= recorded.seq) {
+                    self.untold.push_back((recorded.seq, Arc::new(event)));
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Events from before the snapshot that were not told to the end.
+    async fn find_untold(&mut self, from: u64, to: u64) -> Result<(), Failure> {
+        let mut after = from - 1;
+        while after < to {
+            let page = self.deps.store.read(self.stream, after, READ_LIMIT).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.seq;
+            for recorded in page.iter().filter(|recorded| recorded.seq <= to) {
+                self.untold.push_back((recorded.seq, Arc::new(self.decode(recorded)?)));
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&self, recorded: &Recorded) -> Result<A::Event, Failure> {
+        let (stream, seq) = (self.stream, recorded.seq);
+        serde_json::from_slice(&recorded.body).map_err(|why| Failure::Undecodable {
+            stream,
+            seq,
+            why,
+        })
+    }
+
+    /// Carries out `asks` as one append, and answers each once it is durable.
+    pub(crate) async fn execute(&mut self, mut asks: Vec<Ask<A::Command>>) -> Result<(), Failure>
+    where
+        A::Command: Clone,
+    {
+        loop {
+            let mut batch = self.start_batch();
+            let mut again = Vec::with_capacity(asks.len());
+            for ask in asks {
+                if let Some(ask) = self.decide(&mut batch, ask).await? {
+                    again.push(ask);
+                }
+            }
+            match self.store(&batch).await {
+                Ok(()) => {
+                    self.apply(batch).await;
+                    return Ok(());
+                }
+                Err(AppendError::Duplicate { command_id, seq }) => {
+                    asks = self.answer_duplicate(batch, again, command_id, seq);
+                }
+                Err(AppendError::Gone) => {
+                    for (_, reply, _) in batch.answers {
+                        reply.send(Answer::Refused(gone())).ok();
+                    }
+                    return Err(AppendError::Gone.into());
+                }
+                Err(lost) => return Err(lost.into()),
+            }
+        }
+    }
+
+    fn start_batch(&self) -> Batch<A> {
+        let at = self.deps.clock.now().max(self.last_at);
+        let (recorded, events, answers) = (vec![], vec![], vec![]);
+        Batch { state: self.state.clone(), at, recorded, events, answers }
+    }
+
+    /// Decides one command against the batch's state. Answers a copy of the command, should the
+    /// batch have to be decided again.
+    async fn decide(
+        &self,
+        batch: &mut Batch<A>,
+        ask: Ask<A::Command>,
+    ) -> Result<Option<(crate::ask::Meta, A::Command)>, Failure> {
+        let Ask { meta, command, reply } = ask;
+        let id = (meta.origin.to_string(), meta.command_id);
+        if let Some(answer) = self.known_answer(batch, &id, meta.is_first).await? {
+            batch.answers.push((id, reply, answer));
+            return Ok(None);
+        }
+        let times = Times { received_at: meta.received_at.unwrap_or(batch.at), now: batch.at };
+        let answer = match batch.state.decide(command.clone(), times) {
+            Err(refusal) => Answer::refused(&refusal),
+            Ok(events) => {
+                let answer = batch.state.answer(&events);
+                self.record(batch, &id, events);
+                let seq = self.seq + batch.recorded.len() as u64;
+                Answer::Done { epoch: self.epoch, seq, answer }
+            }
+        };
+        batch.answers.push((id, reply, answer));
+        Ok(Some((meta, command)))
+    }
+
+    async fn known_answer(
+        &self,
+        batch: &Batch<A>,
+        id: &(String, CommandId),
+        is_first: bool,
+    ) -> Result<Option<Answer>, Failure> {
+        let here = batch.answers.iter().find(|(known, ..)| known == id).map(|(.., answer)| answer);
+        let before =
+            || self.answered.iter().find(|(known, _)| known == id).map(|(_, answer)| answer);
+        if let Some(answer) = here.or_else(before) {
+            return Ok(Some(answer.clone()));
+        }
+        if is_first || self.seq == 0 {
+            return Ok(None);
+        }
+        let seq = self.deps.store.find(self.stream, &id.0, id.1).await?;
+        Ok(seq.map(|seq| Answer::Done { epoch: self.epoch, seq, answer: None }))
+    }
+
+    fn record(&self, batch: &mut Batch<A>, id: &(String, CommandId), events: Vec<A::Event>) {
+        for (event, n) in events.into_iter().zip(0_u16..) {
+            let body = serde_json::to_vec(&event).expect("events are plain data");
+            batch.state.evolve(&event, batch.at);
+            batch.recorded.push(Recorded {
+                seq: self.seq + batch.recorded.len() as u64 + 1,
+                at: batch.at,
+                origin: id.0.clone(),
+                command_id: id.1,
+                n,
+                kind: kind_of(&body),
+                body: Bytes::from(body),
+            });
+            batch.events.push((batch.at, event));
+        }
+    }
+
+    async fn store(&self, batch: &Batch<A>) -> Result<(), AppendError> {
+        if batch.recorded.is_empty() {
+            return Ok(());
+        }
+        let tells =
+            |(_, event): &(At, A::Event)| !batch.state.reactions(self.stream, event, 0).is_empty();
+        let first = batch.events.iter().position(tells).map(|n| self.seq + 1 + n as u64);
+        let append = Append {
+            stream: self.stream,
+            epoch: self.epoch,
+            expected_seq: self.seq,
+            events: batch.recorded.clone(),
+            wake_at: batch.state.wake_at(),
+            untold: self.untold.front().map(|(seq, _)| *seq).or(first),
+            rows: batch.state.rows(self.stream, &batch.events),
+        };
+        self.deps.store.append(append).await
+    }
+
+    /// The batch is durable: it becomes the state, is published, and its commands are answered.
+    async fn apply(&mut self, batch: Batch<A>) {
+        let Batch { state, at, recorded, events, answers } = batch;
+        if !recorded.is_empty() {
+            self.state = state;
+            self.last_at = at;
+            let first = self.seq + 1;
+            self.seq += recorded.len() as u64;
+            self.publish(&events);
+            for ((_, event), seq) in events.into_iter().zip(first..) {
+                if !self.state.reactions(self.stream, &event, 0).is_empty() {
+                    self.untold.push_back((seq, Arc::new(event)));
+                }
+            }
+        }
+        for (id, reply, answer) in answers {
+            self.remember(id, answer.clone());
+            // Who has left in the meantime asks again, and is answered alike.
+            reply.send(answer).ok();
+        }
+        if SNAPSHOT_EVERY <= self.seq - self.snapshot_seq {
+            self.snapshot().await;
+        }
+    }
+
+    /// A command of the batch is stored already, from before we loaded: it is answered so, and the
+    /// others are decided again.
+    fn answer_duplicate(
+        &mut self,
+        batch: Batch<A>,
+        again: Vec<(crate::ask::Meta, A::Command)>,
+        command_id: CommandId,
+        seq: u64,
+    ) -> Vec<Ask<A::Command>> {
+        let mut commands: std::collections::HashMap<_, _> = again
+            .into_iter()
+            .map(|(meta, command)| ((meta.origin.to_string(), meta.command_id), (meta, command)))
+            .collect();
+        let mut asks = vec![];
+        for (id, reply, answer) in batch.answers {
+            if id.1 == command_id {
+                let answer = Answer::Done { epoch: self.epoch, seq, answer: None };
+                self.remember(id, answer.clone());
+                reply.send(answer).ok();
+            } else if let Some((meta, command)) = commands.remove(&id) {
+                asks.push(Ask { meta, command, reply });
+            } else {
+                reply.send(answer).ok();
+            }
+        }
+        asks
+    }
+
+    fn remember(&mut self, id: (String, CommandId), answer: Answer) {
+        if self.answered.iter().any(|(known, _)| *known == id) {
+            return;
+        }
+        if self.answered.len() == REMEMBERED_MAX {
+            self.answered.pop_front();
+        }
+        self.answered.push_back((id, answer));
+    }
+
+    /// Tells the watchers of each topic what changed in it.
+    fn publish(&mut self, events: &[(At, A::Event)]) {
+        let own = Topic::Of(self.stream);
+        let mut by_topic: Vec<(Topic, Vec<RowChange>)> = vec![];
+        let rows = self.state.rows(self.stream, events);
+        for row in rows.into_iter().chain(self.state.passing(self.stream, events)) {
+            match by_topic.iter_mut().find(|(topic, _)| *topic == row.topic) {
+                Some((_, rows)) => rows.push(row),
+                None => by_topic.push((row.topic, vec![row])),
+            }
+        }
+        for (topic, rows) in by_topic {
+            let prev = (topic == own).then_some(self.rows_seq);
+            let rows = rows.into_iter().map(|row| (row.key, row.value)).collect();
+            let (epoch, seq) = (STREAM_EPOCH, self.seq);
+            let frame = RowsFrame { topic, epoch, seq, prev, reset: false, more: false, rows };
+            let text = if topic == own { Bytes::from(frame.write()) } else { Bytes::new() };
+            if topic == own {
+                self.rows_seq = self.seq;
+                self.deps.heads.set(topic, epoch, seq);
+            }
+            self.deps.bus.publish(Arc::new(Published { frame, text }));
+        }
+    }
+
+    /// Keeps the state, to load faster. It is a cache: failing to is no failure.
+    pub(crate) async fn snapshot(&mut self) {
+        if self.seq == self.snapshot_seq {
+            return;
+        }
+        let body = serde_json::to_vec(&(&self.state, self.last_at)).expect("state is plain data");
+        let snapshot = Snapshot { seq: self.seq, schema: A::SCHEMA, body: body.into() };
+        if let Err(error) = self.deps.store.save_snapshot(self.stream, snapshot).await {
+            tracing::warn!(stream = %self.stream, %error, "no snapshot was kept");
+        }
+        self.snapshot_seq = self.seq;
+    }
+
+    /// The oldest event that other streams have to be told.
+    pub(crate) fn untold(&self) -> Option<(u64, Arc<A::Event>)> {
+        self.untold.front().map(|(seq, event)| (*seq, Arc::clone(event)))
+    }
+
+    /// Everything up to `seq` was told.
+    pub(crate) async fn told(&mut self, seq: u64) -> Result<(), Failure> {
+        while self.untold.front().is_some_and(|(untold, _)| *untold <= seq) {
+            self.untold.pop_front();
+        }
+        let untold = self.untold.front().map(|(seq, _)| *seq);
+        Ok(self.deps.store.told(self.stream, self.epoch, untold).await?)
+    }
+
+    /// The time, as this journal's commands see it.
+    pub fn now(&self) -> At {
+        self.deps.clock.now()
+    }
+
+    /// The state, to read.
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The last event's place.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+}
+
+fn gone() -> Why {
+    Why::new("gone", "this was erased")
+}
+
+/// The event's name: the value of its tag, for people who read the log.
+fn kind_of(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Tagged {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_slice::<Tagged>(body).map(|tagged| tagged.kind).unwrap_or_default()
+}

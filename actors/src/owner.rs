@@ -1,0 +1,242 @@
+//! The owner of one stream: its only writer, and the keeper of its clock.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    aggregate::{Aggregate, Outage},
+    at::{At, Ms},
+    stream::Stream,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    ask::{Ask, Meta},
+    directory::Directory,
+    journal::{Failure, Journal},
+    teller,
+};
+
+/// An actor that nobody asked anything for so long goes to sleep.
+const IDLE: Duration = Duration::from_mins(2);
+/// How many waiting commands are decided together.
+const BATCH_MAX: usize = 64;
+
+/// What an owner is told. Commands wait in its queue, which has a limit; mailboxes have none.
+pub(crate) enum Msg<A> {
+    /// There are commands in the queue.
+    Wake,
+    /// The time may be up.
+    Tick,
+    /// We could not commit for a while.
+    Outage(Outage),
+    /// Everything that event `seq` meant to others was told.
+    Told(u64),
+    /// Somebody reads the state.
+    Look(Box<dyn FnOnce(&A) + Send>),
+    /// Is there still anything to do?
+    Idle,
+}
+
+/// Behaviour only; what changes is in [`State`].
+pub(crate) struct Owner<A>(pub(crate) std::marker::PhantomData<fn() -> A>);
+
+/// What an owner starts with.
+pub(crate) struct Arguments<A: Aggregate> {
+    pub(crate) stream: Stream,
+    pub(crate) directory: Arc<Directory>,
+    /// Commands of people, then commands of streams and the clock.
+    pub(crate) queues: [mpsc::Receiver<Ask<A::Command>>; 2],
+}
+
+/// What an owner holds.
+pub(crate) struct State<A: Aggregate> {
+    arguments: Arguments<A>,
+    /// Loaded after the start, so that starting never waits for the store.
+    journal: Option<Journal<A>>,
+    armed_for: Option<At>,
+    busy_at: tokio::time::Instant,
+    telling: JoinSet<u64>,
+}
+
+impl<A: Aggregate> Actor for Owner<A> {
+    type Msg = Msg<A>;
+    type State = State<A>;
+    type Arguments = Arguments<A>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Msg<A>>,
+        arguments: Arguments<A>,
+    ) -> Result<State<A>, ActorProcessingErr> {
+        let busy_at = tokio::time::Instant::now();
+        Ok(State { arguments, journal: None, armed_for: None, busy_at, telling: JoinSet::new() })
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Msg<A>>,
+        state: &mut State<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let loaded = state.load().await;
+        state.carry_on(&myself, loaded)?;
+        myself.send_after(IDLE, || Msg::Idle);
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg<A>>,
+        msg: Msg<A>,
+        state: &mut State<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let handled = state.handle(&myself, msg).await;
+        state.carry_on(&myself, handled)
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<Msg<A>>,
+        state: &mut State<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        state.arguments.directory.forget(state.arguments.stream, myself.get_id());
+        Ok(())
+    }
+}
+
+impl<A: Aggregate> State<A> {
+    async fn load(&mut self) -> Result<(), Failure> {
+        let (stream, directory) = (self.arguments.stream, &self.arguments.directory);
+        let epoch = directory.placement().epoch(stream);
+        let mut journal = Journal::<A>::load(stream, epoch, directory.deps().clone()).await?;
+        // What was taken from people is given back before anything else is decided.
+        if journal.state().wake_at().is_some() {
+            let outages = directory.placement().outages(stream);
+            let credits = outages.into_iter().filter_map(A::credit);
+            journal.execute(credits.map(own).collect()).await?;
+        }
+        self.journal = Some(journal);
+        self.work_off().await
+    }
+
+    async fn handle(&mut self, myself: &ActorRef<Msg<A>>, msg: Msg<A>) -> Result<(), Failure> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        match msg {
+            Msg::Wake => {
+                self.busy_at = tokio::time::Instant::now();
+                self.work_off().await
+            }
+            Msg::Tick => {
+                self.armed_for = None;
+                journal.execute(A::expire().map(own).into_iter().collect()).await
+            }
+            Msg::Outage(outage) if journal.state().wake_at().is_some() => {
+                journal.execute(A::credit(outage).map(own).into_iter().collect()).await
+            }
+            Msg::Outage(_) => Ok(()),
+            Msg::Told(seq) => {
+                self.telling = JoinSet::new();
+                journal.told(seq).await
+            }
+            Msg::Look(look) => {
+                self.busy_at = tokio::time::Instant::now();
+                look(journal.state());
+                Ok(())
+            }
+            Msg::Idle => {
+                self.sleep_if_idle(myself).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out what waits: the clock's commands before people's.
+    async fn work_off(&mut self) -> Result<(), Failure> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        loop {
+            let mut asks = vec![];
+            for queue in self.arguments.queues.iter_mut().rev() {
+                while let (true, Ok(ask)) = (asks.len() < BATCH_MAX, queue.try_recv()) {
+                    asks.push(ask);
+                }
+            }
+            if asks.is_empty() {
+                return Ok(());
+            }
+            journal.execute(asks).await?;
+        }
+    }
+
+    /// After each message: the next tick, the next thing to tell; or the end.
+    fn carry_on(
+        &mut self,
+        myself: &ActorRef<Msg<A>>,
+        handled: Result<(), Failure>,
+    ) -> Result<(), ActorProcessingErr> {
+        match handled {
+            Ok(()) => {
+                self.arm_timer(myself);
+                self.tell(myself);
+                Ok(())
+            }
+            // Not our fault: whoever asks again finds another owner, freshly loaded.
+            Err(Failure::Lost(why)) => {
+                tracing::info!(stream = %self.arguments.stream, %why, "an owner stops");
+                self.arguments.directory.forget(self.arguments.stream, myself.get_id());
+                myself.stop(Some(why.to_string()));
+                Ok(())
+            }
+            Err(failure @ Failure::Undecodable { .. }) => Err(failure.into()),
+        }
+    }
+
+    /// Asks for a [`Msg::Tick`] at the deadline. A tick too many does no harm, so none is cancelled.
+    fn arm_timer(&mut self, myself: &ActorRef<Msg<A>>) {
+        let Some(journal) = &self.journal else { return };
+        let deadline = journal.state().wake_at();
+        if deadline == self.armed_for {
+            return;
+        }
+        self.armed_for = deadline;
+        if let Some(deadline) = deadline {
+            let Ms(wait_ms) = deadline - journal.now();
+            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+            myself.send_after(wait, || Msg::Tick);
+        }
+    }
+
+    /// Tells the oldest thing untold, one at a time, never awaited here.
+    fn tell(&mut self, myself: &ActorRef<Msg<A>>) {
+        let Some(journal) = &self.journal else { return };
+        let (Some((seq, event)), true) = (journal.untold(), self.telling.is_empty()) else {
+            return;
+        };
+        let (directory, stream) = (Arc::clone(&self.arguments.directory), self.arguments.stream);
+        let (state, myself) = (journal.state().clone(), myself.clone());
+        self.telling.spawn(async move {
+            teller::tell(directory, stream, state, seq, event).await;
+            myself.cast(Msg::Told(seq)).ok();
+            seq
+        });
+    }
+
+    async fn sleep_if_idle(&mut self, myself: &ActorRef<Msg<A>>) {
+        let Some(journal) = &mut self.journal else { return };
+        let idle = self.busy_at.elapsed();
+        let waits = journal.state().wake_at().is_some() || journal.untold().is_some();
+        if idle < IDLE || waits {
+            myself.send_after(IDLE.saturating_sub(idle).max(IDLE / 4), || Msg::Idle);
+            return;
+        }
+        journal.snapshot().await;
+        // From here on commands find another owner; those that came before are told to ask again.
+        self.arguments.directory.forget(self.arguments.stream, myself.get_id());
+        myself.stop(Some("idle".to_owned()));
+    }
+}
+
+/// A command of the node itself, whose answer nobody waits for.
+fn own<C>(command: C) -> Ask<C> {
+    let (reply, _) = tokio::sync::oneshot::channel();
+    Ask { meta: Meta::of_node(), command, reply }
+}

@@ -1,0 +1,222 @@
+//! Links: a candidate's, and a wall's. Reading one changes nothing, since mail scanners read links.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header::HeaderName},
+};
+use domain::{
+    at::{At, Ms},
+    command::AnyCommand,
+    ids::{CampaignId, CommandId, SessionId},
+    people::{Link, Opens, Who},
+    points::Points,
+    rows::Topic,
+    session,
+    status::Status,
+    stream::{Origin, Stream},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    campaigns::{self, theirs},
+    candidates,
+};
+use crate::{
+    app::{App, Shared},
+    caller::{self, Caller, is_over},
+    error::Refusal,
+    limits,
+};
+
+/// How long a link lasts when nothing else ends it earlier.
+const VALID: Ms = Ms(90 * 24 * 3_600_000);
+
+/// Makes a candidate's link.
+pub(crate) async fn issue(
+    app: &App,
+    campaign: CampaignId,
+    session: SessionId,
+) -> Result<Link, Refusal> {
+    make(app, campaign, Opens::Session(session)).await
+}
+
+async fn make(app: &App, campaign: CampaignId, opens: Opens) -> Result<Link, Refusal> {
+    let now = app.now();
+    let code = CommandId::random().to_string();
+    let (created_at, expires_at) = (now, Some(now + VALID));
+    let link = Link { code, campaign, opens, created_at, expires_at, revoked_at: None };
+    app.node.deps.people.save_link(link.clone()).await?;
+    Ok(link)
+}
+
+/// Ends all links of a campaign that open `opens`.
+async fn end(app: &App, campaign: CampaignId, opens: Opens) -> Result<(), Refusal> {
+    let links = app.node.deps.people.links(campaign).await?;
+    let live = |link: &Link| link.opens == opens && link.revoked_at.is_none();
+    for mut link in links.into_iter().filter(live) {
+        link.revoked_at = Some(app.now());
+        app.node.deps.people.save_link(link).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn renew(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path((id, session)): Path<(CampaignId, SessionId)>,
+) -> Result<Json<Value>, Refusal> {
+    candidates::contact(&app, &caller, id, session).await?;
+    end(&app, id, Opens::Session(session)).await?;
+    Ok(Json(json!({ "code": issue(&app, id, session).await?.code })))
+}
+
+pub(crate) async fn revoke(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path((id, session)): Path<(CampaignId, SessionId)>,
+) -> Result<StatusCode, Refusal> {
+    candidates::contact(&app, &caller, id, session).await?;
+    end(&app, id, Opens::Session(session)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn new_wall(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Json<Value>, Refusal> {
+    theirs(&app, &caller, id).await?;
+    end(&app, id, Opens::Wall).await?;
+    Ok(Json(json!({ "code": make(&app, id, Opens::Wall).await?.code })))
+}
+
+pub(crate) async fn end_wall(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<StatusCode, Refusal> {
+    theirs(&app, &caller, id).await?;
+    end(&app, id, Opens::Wall).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What became of a link.
+enum Found {
+    Ready(Link),
+    Unknown,
+    Expired,
+    Revoked,
+}
+
+async fn look_up(app: &App, code: &str) -> Result<Found, Refusal> {
+    let Some(link) = app.node.deps.people.link(code).await? else {
+        // Nobody guesses a UUID; somebody who tries is slowed down.
+        if !app.limits.allow("links", limits::BAD_LINKS, app.now()) {
+            return Err(Refusal::slow_down());
+        }
+        return Ok(Found::Unknown);
+    };
+    Ok(match link {
+        link if link.revoked_at.is_some() => Found::Revoked,
+        link if is_over(link.expires_at, app.now()) => Found::Expired,
+        link => Found::Ready(link),
+    })
+}
+
+/// What an invitation says of the session that it is for.
+#[derive(Default, Deserialize)]
+struct InvitationRow {
+    status: Status,
+    test_title: String,
+    opens_at: Option<At>,
+    closes_at: Option<At>,
+    time_allowed_ms: Ms,
+    questions: usize,
+    points: Points,
+}
+
+/// What the page behind a candidate's link says before anything is pressed.
+pub(crate) async fn read(
+    State(app): State<Shared>,
+    Path(code): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let (link, session) = match look_up(&app, &code).await? {
+        Found::Unknown => return Ok(Json(json!({ "state": "unknown" }))),
+        Found::Expired => return Ok(Json(json!({ "state": "expired" }))),
+        Found::Revoked => return Ok(Json(json!({ "state": "revoked" }))),
+        Found::Ready(link) => match link.opens {
+            Opens::Session(session) => (link, session),
+            Opens::Wall => return Ok(Json(json!({ "state": "unknown" }))),
+        },
+    };
+    let contact = app.node.deps.people.contact(session).await?;
+    let campaign = campaigns::row(&app, link.campaign).await?.ok_or_else(Refusal::not_found)?;
+    let topic = Topic::Of(Stream::Session(session));
+    let row: Option<InvitationRow> = app.row(topic, "session").await?;
+    let creator = app.node.deps.people.person(campaign.owner).await?;
+    let row = row.unwrap_or_default();
+    let is_cancelled = row.status == Status::Cancelled;
+    Ok(Json(json!({
+        "state": if is_cancelled { "cancelled" } else { "ready" },
+        "session": session,
+        "status": row.status,
+        "campaign_title": campaign.settings.title,
+        "candidate_name": contact.map(|contact| contact.name),
+        "creator_name": creator.map(|person| person.name),
+        "expires_at": link.expires_at,
+        "test_title": row.test_title,
+        "opens_at": row.opens_at,
+        "closes_at": row.closes_at,
+        "zone": campaign.settings.zone,
+        "time_allowed_ms": row.time_allowed_ms,
+        "questions": row.questions,
+        "points": row.points,
+    })))
+}
+
+type SignedIn = ([(HeaderName, HeaderValue); 1], Json<Value>);
+
+/// The deliberate act: this browser is the candidate's from now on.
+pub(crate) async fn open(
+    State(app): State<Shared>,
+    Path(code): Path<String>,
+) -> Result<SignedIn, Refusal> {
+    let Found::Ready(Link { opens: Opens::Session(session), .. }) = look_up(&app, &code).await?
+    else {
+        return Err(Refusal::not_found());
+    };
+    let command = AnyCommand::Session(Box::new(session::Command::Open));
+    app.ask(Origin::Candidate(session), Stream::Session(session), command).await?;
+    let cookie = caller::sign_in(&app, Who::Candidate(session)).await?;
+    Ok(([cookie], Json(json!({ "session": session }))))
+}
+
+/// A wall's link opens it at once: there is nothing to decide.
+pub(crate) async fn wall(
+    State(app): State<Shared>,
+    Path(code): Path<String>,
+) -> Result<SignedIn, Refusal> {
+    let Found::Ready(link) = look_up(&app, &code).await? else { return Err(Refusal::not_found()) };
+    if link.opens != Opens::Wall {
+        return Err(Refusal::not_found());
+    }
+    let row = campaigns::row(&app, link.campaign).await?.ok_or_else(Refusal::not_found)?;
+    let cookie = caller::sign_in(&app, Who::Viewer(link.campaign)).await?;
+    let questions = row.questions.iter();
+    let questions: Vec<Value> = questions
+        .map(|question| json!({ "title": question.title, "points": question.points }))
+        .collect();
+    let view = json!({
+        "campaign": link.campaign,
+        "title": row.settings.title,
+        "zone": row.settings.zone,
+        "names": row.settings.wall,
+        "questions": questions,
+        "opens_at": row.settings.opens_at,
+        "closes_at": row.settings.closes_at,
+        "time_allowed_ms": row.settings.time_allowed,
+    });
+    Ok(([cookie], Json(view)))
+}

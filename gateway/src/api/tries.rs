@@ -1,0 +1,255 @@
+//! Runs outside a session: a creator tries validators, a candidate tries the station.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::header,
+    response::IntoResponse,
+};
+use domain::{
+    content::{Comparison, Component, Content, Language, Limits, SourceFile},
+    ids::{SessionId, SubmissionId},
+    run::{Input, Job, Outcome, Progress, Verdict},
+};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::sit::candidate;
+use crate::{
+    app::{App, Shared},
+    caller::Caller,
+    error::Refusal,
+    limits,
+};
+
+/// How many lines of progress may wait for a slow reader.
+const LINES_MAX: usize = 256;
+
+pub(crate) async fn languages(State(app): State<Shared>) -> Json<Value> {
+    let view = |(language, version): &(Language, String)| json!({ "language": language, "version": version });
+    let languages: Vec<Value> = app.languages.iter().map(view).collect();
+    Json(json!({ "languages": languages, "isolation": app.node.deps.sandbox.isolation() }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Try {
+    document: Content,
+    language: Language,
+    files: Vec<SourceFile>,
+}
+
+/// A line of the answer.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line {
+    Compiling,
+    Running { validator: u16 },
+    Judged { result: domain::run::ValidatorResult },
+    Done { outcome: Outcome },
+}
+
+/// Runs a solution against validators that need not be saved yet, and tells how it goes, line by
+/// line.
+pub(crate) async fn run(
+    State(app): State<Shared>,
+    caller: Caller,
+    Json(asked): Json<Try>,
+) -> Result<impl IntoResponse, Refusal> {
+    let person = caller.person()?.id;
+    if !app.limits.allow(&format!("try {person}"), limits::TRIES, app.now()) {
+        return Err(Refusal::slow_down());
+    }
+    let job = job(&app, asked).await?;
+    let (lines, read) = mpsc::channel::<Line>(LINES_MAX);
+    let mut task = JoinSet::new();
+    let app = Arc::clone(&app);
+    task.spawn(async move {
+        let tell = |progress| {
+            if let Some(line) = line_of(progress) {
+                lines.try_send(line).ok();
+            }
+        };
+        let outcome = app.node.deps.sandbox.run(&job, &tell).await;
+        lines.send(Line::Done { outcome }).await.ok();
+    });
+    // The task is held by the answer: a reader who leaves ends the run.
+    let body = stream::unfold((read, task), |(mut read, task)| async move {
+        let line = read.recv().await?;
+        let mut text = serde_json::to_vec(&line).expect("lines are plain data");
+        text.push(b'\n');
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (read, task)))
+    });
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    Ok((headers, Body::from_stream(body)))
+}
+
+fn line_of(progress: Progress) -> Option<Line> {
+    match progress {
+        Progress::Compiling => Some(Line::Compiling),
+        Progress::Running { validator } => Some(Line::Running { validator }),
+        Progress::Judged(result) => Some(Line::Judged { result }),
+        Progress::Output { .. } => None,
+    }
+}
+
+async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
+    domain::document::Document::check(&asked.document)
+        .map_err(|refusal| Refusal::invalid("bad_content", &refusal.to_string()))?;
+    let Component::Code(code) = asked.document.component else {
+        return Err(Refusal::invalid("no_code", "a quiz is not run"));
+    };
+    let mut inputs = vec![];
+    for (validator, number) in code.validators.iter().zip(0_u16..) {
+        let stdin = app.node.deps.blobs.get(&validator.input.sha256).await?;
+        let expected = app.node.deps.blobs.get(&validator.expected.sha256).await?;
+        let (Some(stdin), Some(expected)) = (stdin, expected) else {
+            let text = format!("the data of “{}” is missing", validator.name);
+            return Err(Refusal::invalid("no_data", &text));
+        };
+        let comparison = validator.comparison.clone().unwrap_or_else(|| code.comparison.clone());
+        inputs.push(Input {
+            validator: number,
+            stdin,
+            expected: Some(expected),
+            comparison,
+            streamed: true,
+        });
+    }
+    let submission = SubmissionId::random();
+    Ok(Job {
+        submission,
+        language: asked.language,
+        files: asked.files,
+        limits: code.limits,
+        inputs,
+    })
+}
+
+/// One real, short program, to see that runs work from this station.
+pub(crate) async fn check(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(session): Path<SessionId>,
+) -> Result<Json<Value>, Refusal> {
+    candidate(&caller, session)?;
+    allow(&app, session)?;
+    let Some((language, _)) = app.languages.first() else {
+        return Ok(Json(json!({ "ok": false, "ms": 0, "output": "no language is installed" })));
+    };
+    let text = match language {
+        Language::Python => "print(\"hello\")\n",
+        Language::C | Language::Cpp => "#include <stdio.h>\nint main(void) { puts(\"hello\"); }\n",
+        Language::Javascript => "console.log(\"hello\")\n",
+    };
+    let name = language.main_file().to_owned();
+    let started = app.now();
+    let files = vec![SourceFile { name, text: text.to_owned() }];
+    let outcome = run_once(&app, *language, files, b"", Some(b"hello\n")).await;
+    let ok = outcome.results.iter().any(|result| result.verdict == Verdict::Accepted);
+    let output = outcome.results.first().map(|result| result.stdout.trim().to_owned());
+    Ok(Json(json!({ "ok": ok, "ms": app.now() - started, "output": output })))
+}
+
+fn allow(app: &App, session: SessionId) -> Result<(), Refusal> {
+    if app.limits.allow(&format!("try {session}"), limits::TRIES, app.now()) {
+        Ok(())
+    } else {
+        Err(Refusal::slow_down())
+    }
+}
+
+async fn run_once(
+    app: &App,
+    language: Language,
+    files: Vec<SourceFile>,
+    stdin: &'static [u8],
+    expected: Option<&'static [u8]>,
+) -> Outcome {
+    let input = Input {
+        validator: 0,
+        stdin: Bytes::from_static(stdin),
+        expected: expected.map(Bytes::from_static),
+        comparison: Comparison::default(),
+        streamed: true,
+    };
+    let (submission, limits) = (SubmissionId::random(), Limits::default());
+    let job = Job { submission, language, files, limits, inputs: vec![input] };
+    app.node.deps.sandbox.run(&job, &|_| {}).await
+}
+
+/// The two numbers of the practice question, and their sum.
+const PRACTICE_INPUT: &str = "19 23\n";
+const PRACTICE_OUTPUT: &str = "42\n";
+
+/// A question to get to know the page with, outside the clock.
+pub(crate) async fn practice(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(session): Path<SessionId>,
+) -> Result<Json<Value>, Refusal> {
+    candidate(&caller, session)?;
+    let languages = app.languages.iter();
+    let languages: Vec<Value> = languages
+        .map(|(language, version)| json!({ "language": language, "version": version }))
+        .collect();
+    let starters = app.languages.iter().map(|(language, _)| {
+        json!({ "language": language, "files": [{ "name": language.main_file(), "text": "" }] })
+    });
+    let starters: Vec<Value> = starters.collect();
+    Ok(Json(json!({
+        "n": 0,
+        "title": "Two numbers",
+        "statement": "Read two whole numbers from standard input and print their sum.\n\n\
+            This question is for practice: it has no clock, and nobody sees what you write.",
+        "points": 0,
+        "tags": [],
+        "component": {
+            "type": "code",
+            "languages": languages,
+            "starters": starters,
+            "limits": Limits::default(),
+            "validators": [{
+                "name": "1", "shown": true, "weight": 1,
+                "input": PRACTICE_INPUT, "expected": PRACTICE_OUTPUT,
+            }],
+        },
+    })))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PracticeRun {
+    language: Language,
+    files: Vec<SourceFile>,
+}
+
+pub(crate) async fn practice_run(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path(session): Path<SessionId>,
+    Json(asked): Json<PracticeRun>,
+) -> Result<Json<Value>, Refusal> {
+    candidate(&caller, session)?;
+    allow(&app, session)?;
+    let (stdin, expected) = (PRACTICE_INPUT.as_bytes(), PRACTICE_OUTPUT.as_bytes());
+    let outcome = run_once(&app, asked.language, asked.files, stdin, Some(expected)).await;
+    let view = |result: &domain::run::ValidatorResult| {
+        json!({
+            "validator": result.validator, "name": "1", "shown": true,
+            "verdict": result.verdict, "detail": result.detail,
+            "cpu_ms": result.cpu_ms, "wall_ms": result.wall_ms,
+            "memory_bytes": result.memory_bytes,
+            "stdout": result.stdout, "stderr": result.stderr,
+        })
+    };
+    let results: Vec<Value> = outcome.results.iter().map(view).collect();
+    Ok(Json(json!({
+        "results": results,
+        "compiled": outcome.compiled,
+        "compiler_output": outcome.compiler_output,
+    })))
+}

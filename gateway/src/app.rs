@@ -1,0 +1,103 @@
+//! What every request is handled with.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use actors::{ask::Meta, node::Node};
+use domain::{
+    at::At,
+    command::{Answer, AnyCommand},
+    content::Language,
+    ids::{CommandId, SessionId},
+    ports::{RowQuery, Unavailable},
+    rows::Topic,
+    stream::{Origin, Stream},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{error::Refusal, limits::Limits, setup::Setup};
+
+/// Behind an `Arc`, given to every handler.
+pub(crate) struct App {
+    pub(crate) node: Node,
+    pub(crate) languages: Vec<(Language, String)>,
+    pub(crate) setup: Setup,
+    pub(crate) limits: Limits,
+    /// Links are printed with it.
+    pub(crate) url: String,
+    /// How many sockets each session has open here.
+    pub(crate) connected: Connected,
+}
+
+/// How many sockets each session has open.
+#[derive(Default)]
+pub(crate) struct Connected(Mutex<HashMap<SessionId, usize>>);
+
+impl Connected {
+    /// One more, or one less. Answers how many there are then.
+    pub(crate) fn change(&self, session: SessionId, by: isize) -> usize {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(session).or_default();
+        *count = count.saturating_add_signed(by);
+        let now = *count;
+        if now == 0 {
+            counts.remove(&session);
+        }
+        now
+    }
+}
+
+impl App {
+    pub(crate) fn now(&self) -> At {
+        self.node.deps.clock.now()
+    }
+
+    /// Asks for something in the name of `origin`; a refusal becomes the answer's error.
+    pub(crate) async fn ask(
+        &self,
+        origin: Origin,
+        to: Stream,
+        command: AnyCommand,
+    ) -> Result<u64, Refusal> {
+        let command_id = CommandId::random();
+        let meta = Meta { origin, command_id, received_at: Some(self.now()), is_first: true };
+        match self.node.directory.ask(to, meta, command).await {
+            Answer::Done { seq, .. } => Ok(seq),
+            Answer::Refused(why) => Err(why.into()),
+        }
+    }
+
+    /// One row, read into its type; `None` when it is not there.
+    pub(crate) async fn row<T: DeserializeOwned>(
+        &self,
+        topic: Topic,
+        key: &str,
+    ) -> Result<Option<T>, Refusal> {
+        let row = self.node.deps.store.row(topic, key).await?;
+        Ok(row.and_then(|row| row.value).and_then(|value| serde_json::from_slice(&value).ok()))
+    }
+
+    /// All rows of a topic, in order of key, as they are.
+    pub(crate) async fn rows(
+        &self,
+        topic: Topic,
+    ) -> Result<Vec<(String, bytes::Bytes)>, Unavailable> {
+        const PAGE: usize = 1_000;
+        let (mut all, mut after_key) = (vec![], None);
+        loop {
+            let query = RowQuery { topic, after_key, changed_after: None, limit: PAGE };
+            let page = self.node.deps.store.rows(query).await?;
+            let is_last = page.len() < PAGE;
+            after_key = page.last().map(|row| row.key.clone());
+            all.extend(page.into_iter().filter_map(|row| Some((row.key, row.value?))));
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// What handlers take.
+pub(crate) type Shared = Arc<App>;

@@ -1,0 +1,74 @@
+//! The command line: everything that can be set, and nothing else.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// Timed programming tests, live.
+#[derive(Debug, Parser)]
+#[command(name = "polycode", version)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Where everything is kept.
+    #[arg(long, env = "POLYCODE_DATA", default_value = "data", global = true)]
+    pub(crate) data: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves the product.
+    Serve(Serve),
+    /// Administrators.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Makes a content of an ICPC or Kattis problem package (a directory or a zip).
+    Import {
+        package: PathBuf,
+        /// Whose content it will be, by email.
+        #[arg(long)]
+        owner: String,
+    },
+    /// The code runner.
+    #[command(subcommand)]
+    Runner(Runner),
+}
+
+/// How to serve.
+#[derive(Debug, Parser)]
+pub(crate) struct Serve {
+    #[arg(long, env = "POLYCODE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// How people reach it, if not at the address it listens on; printed in links.
+    #[arg(long, env = "POLYCODE_URL")]
+    pub(crate) url: Option<String>,
+    /// How many runs go on at once.
+    #[arg(long, env = "POLYCODE_WORKERS")]
+    pub(crate) workers: Option<usize>,
+    /// Adds a campaign to look at, of three problems and a quiz.
+    #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    pub(crate) demo: bool,
+    /// Judges without running anything, for load tests of everything else.
+    #[arg(long, hide = true)]
+    pub(crate) fake_runs: bool,
+}
+
+/// What to do about administrators.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Creates one. The password is read from standard input.
+    Create {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+    },
+}
+
+/// What to do about the runner.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runner {
+    /// Says what this machine gives for running code safely, and what is missing.
+    Check,
+}

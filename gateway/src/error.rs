@@ -1,0 +1,94 @@
+//! Refusals over HTTP: a status, a stable word, a sentence.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    frame::Why,
+    ports::{PeopleError, Unavailable},
+};
+
+/// Why a request was refused. A failure of ours is one too, to the one who asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    why: Why,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &str, text: &str) -> Self {
+        Self { status, why: Why::new(code, text) }
+    }
+
+    pub(crate) fn not_signed_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_signed_in", "sign in first")
+    }
+
+    /// Also for what is not theirs to know of.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here, or it is not yours")
+    }
+
+    pub(crate) fn invalid(code: &str, text: &str) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, text)
+    }
+
+    pub(crate) fn slow_down() -> Self {
+        let mut refusal = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "slow_down",
+            "that was too often; wait a minute",
+        );
+        refusal.why.retry_after_ms = Some(60_000);
+        refusal
+    }
+
+    pub(crate) fn why(&self) -> &Why {
+        &self.why
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.why)).into_response()
+    }
+}
+
+impl From<Why> for Refusal {
+    fn from(why: Why) -> Self {
+        let status = match why.code.as_str() {
+            _ if why.retry_after_ms.is_some() => StatusCode::SERVICE_UNAVAILABLE,
+            "changed_elsewhere" | "already_created" | "already_added" => StatusCode::CONFLICT,
+            "gone" => StatusCode::GONE,
+            code if code.starts_with("no_such") || code == "not_found" => StatusCode::NOT_FOUND,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self { status, why }
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        tracing::warn!(error = %unavailable, "a request found the store away");
+        let text = "this cannot be read or saved just now; try again in a moment";
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            why: Why::later("unavailable", text, 1_000),
+        }
+    }
+}
+
+impl From<PeopleError> for Refusal {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::EmailTaken => Self::new(
+                StatusCode::CONFLICT,
+                "email_taken",
+                "this email address is in use already",
+            ),
+            PeopleError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `polycode`: the whole product in one program.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod api;
+mod app;
+mod caller;
+mod config;
+mod demo;
+mod error;
+mod limits;
+mod secret;
+mod serve;
+mod setup;
+mod socket;
+mod web;
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use config::{Admin, Command, Config, Runner};
+use domain::{
+    people::{Person, Role},
+    ports::People,
+};
+use storage::sqlite::{Options, Sqlite};
+
+fn main() -> ExitCode {
+    // The sandbox's helper is this same program; it must be itself before any thread exists.
+    runner::sandbox_main_if_asked();
+    let config = Config::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "info,sqlx=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    match config.command {
+        Command::Serve(serve) => serve::run(&config.data, serve).await,
+        Command::Admin(Admin::Create { email, name }) => {
+            create_admin(&config.data, &email, &name).await
+        }
+        Command::Import { package, owner } => serve::import(&config.data, &package, &owner).await,
+        Command::Runner(Runner::Check) => {
+            say_what_the_runner_has().await;
+            Ok(())
+        }
+    }
+}
+
+async fn create_admin(data: &Path, email: &str, name: &str) -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("no password on standard input")?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    let person: Person = api::account::make_person(name, email, password, Role::Administrator)
+        .await
+        .map_err(|refusal| anyhow::anyhow!("{}", refusal.why().text))?;
+    let store: Arc<Sqlite> = Sqlite::open(data, Options::default()).await?;
+    store.add_person(person).await?;
+    store.close().await;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "this command's answer")]
+async fn say_what_the_runner_has() {
+    for (name, is_well, what) in runner::check(runner::Config::default()).await {
+        println!("{} {name}: {what}", if is_well { "ok     " } else { "missing" });
+    }
+}

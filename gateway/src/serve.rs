@@ -1,0 +1,145 @@
+//! Serving: everything is put together here, and taken apart in order.
+
+use std::{path::Path, sync::Arc};
+
+use actors::{deps::Deps, node::Node};
+use anyhow::Context;
+use axum::{Router, middleware, routing::get};
+use domain::{
+    content::Language,
+    ports::{Clock, People, Sandbox},
+};
+use runner::{FakeSandbox, NamespaceSandbox};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    sqlite::{Options, Sqlite},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    api,
+    app::{App, Connected, Shared},
+    caller, config, demo,
+    limits::Limits,
+    setup::Setup,
+    socket, web,
+};
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let url = config.url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+    let (app, store) = start(data, &config, url.clone()).await?;
+    if config.demo {
+        demo::add(&app).await?;
+    }
+    tracing::info!("Polycode is at {url}");
+    offer_setup(&app).await?;
+    let router = router(Arc::clone(&app));
+    axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn start(
+    data: &Path,
+    config: &config::Serve,
+    url: String,
+) -> anyhow::Result<(Shared, Arc<Sqlite>)> {
+    let store = Sqlite::open(data, Options::default()).await?;
+    let (sandbox, languages) = sandbox(config.fake_runs).await?;
+    let deps = Deps {
+        store: store.clone(),
+        shards: store.clone(),
+        blobs: store.clone(),
+        people: store.clone(),
+        bus: Arc::new(LocalBus::default()),
+        clock: Arc::new(SystemClock),
+        sandbox,
+        heads: Arc::default(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let node = Node::start(deps, &url, config.workers.unwrap_or(cores)).await?;
+    let app = App {
+        node,
+        languages,
+        setup: Setup::default(),
+        limits: Limits::default(),
+        url,
+        connected: Connected::default(),
+    };
+    Ok((Arc::new(app), store))
+}
+
+type Languages = Vec<(Language, String)>;
+
+async fn sandbox(fake: bool) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
+    if fake {
+        let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
+        return Ok((Arc::new(FakeSandbox::new()), languages.to_vec()));
+    }
+    let sandbox = NamespaceSandbox::new(runner::Config::default()).await?;
+    let languages = sandbox.languages();
+    tracing::info!(isolation = sandbox.isolation(), "code runs behind these walls");
+    Ok((Arc::new(sandbox), languages))
+}
+
+fn router(app: Shared) -> Router {
+    Router::new()
+        .nest("/api/v1", api::routes())
+        .route("/ws", get(socket::open))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), caller::same_origin))
+        .route("/healthz", get(|| async { "ok" }))
+        .fallback(web::serve)
+        .layer(middleware::from_fn(web::secure))
+        .with_state(app)
+}
+
+/// While there is no administrator: the link that makes one, on the terminal only.
+#[expect(clippy::print_stdout, reason = "the one thing that is for the terminal, not for the log")]
+async fn offer_setup(app: &App) -> anyhow::Result<()> {
+    if app.node.deps.people.administrators().await? == 0 {
+        let token = app.setup.offer(SystemClock.now());
+        println!("Make yourself the first administrator, within 30 minutes:");
+        println!("{}/set-up?token={token}", app.url);
+    }
+    Ok(())
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Imports a package into the data directory of a server that is not running.
+#[expect(clippy::print_stdout, reason = "this command's answer")]
+pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::Result<()> {
+    let imported = if package.is_dir() {
+        package::read_directory(package)?
+    } else {
+        package::read_zip(std::fs::File::open(package)?)?
+    };
+    let config = config::Serve {
+        listen: ([127, 0, 0, 1], 0).into(),
+        url: None,
+        workers: Some(0),
+        demo: false,
+        fake_runs: true,
+    };
+    let (app, store) = start(data, &config, "import".to_owned()).await?;
+    let owner = store.person_by_email(owner).await?;
+    let owner = owner.context("nobody has an account with this address")?;
+    let report = api::files::keep(&app, owner.id, imported).await;
+    let report = report.map_err(|refusal| anyhow::anyhow!("{}", refusal.why().text))?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    drop(app);
+    store.close().await;
+    Ok(())
+}

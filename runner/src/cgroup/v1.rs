@@ -1,0 +1,140 @@
+//! The older control groups: a hierarchy for each controller. One group for each helper, whose
+//! counters are set back before each run; but a fresh one for memory, in which what earlier runs
+//! left would be counted again.
+
+use std::{fs::File, path::PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::{Dir, Usage, number, number_of, own_group, own_name, sweep};
+use crate::frame::Walls;
+
+/// The groups of one helper, and their files that are read while a run lasts.
+pub(crate) struct Groups {
+    parents: [Dir; 3],
+    memory: Dir,
+    cpu: Dir,
+    processes: Dir,
+    cpu_tasks: File,
+    cpu_usage: File,
+    process_tasks: File,
+    process_events: File,
+    refusals_before: u64,
+    runs: u64,
+    run: Option<Run>,
+}
+
+/// The memory group of the present run.
+struct Run {
+    name: String,
+    tasks: File,
+    peak: File,
+    events: File,
+}
+
+impl Groups {
+    /// Makes them below the group in which this process is.
+    pub(super) fn make() -> anyhow::Result<Self> {
+        let own = |controller: &'static str| -> anyhow::Result<PathBuf> {
+            let is_in = |list: &str| list.split(',').any(|name| name == controller);
+            own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))
+        };
+        let paths = [own("memory")?, own("cpuacct")?, own("pids")?];
+        for path in &paths {
+            sweep(path);
+        }
+        let [memory, cpu, processes] = paths.each_ref().map(|path: &PathBuf| Dir::open(path));
+        let parents = [memory?, cpu?, processes?];
+        Self::below(parents).map_err(|why| why.context("no group can be made"))
+    }
+
+    fn below(parents: [Dir; 3]) -> anyhow::Result<Self> {
+        let [memory, cpu, processes] = parents.each_ref().map(|parent| parent.make(&own_name()));
+        let (Ok(memory), Ok(cpu), Ok(processes)) = (memory, cpu, processes) else {
+            remove(&parents);
+            anyhow::bail!("the hierarchies are not ours to write in");
+        };
+        Ok(Self {
+            cpu_tasks: cpu.file("tasks", OFlags::WRONLY)?,
+            cpu_usage: cpu.reader("cpuacct.usage")?,
+            process_tasks: processes.file("tasks", OFlags::WRONLY)?,
+            process_events: processes.reader("pids.events")?,
+            parents,
+            memory,
+            cpu,
+            processes,
+            refusals_before: 0,
+            runs: 0,
+            run: None,
+        })
+    }
+
+    pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<()> {
+        self.end();
+        self.runs += 1;
+        let name = format!("run-{}", self.runs);
+        let memory = self.memory.make(&name)?;
+        memory.write("memory.limit_in_bytes", walls.memory_bytes)?;
+        // The sum with swap may never be the lower of the two; kernels without swap have none.
+        let sum = "memory.memsw.limit_in_bytes";
+        if memory.reader(sum).is_ok() {
+            memory.write(sum, walls.memory_bytes)?;
+        }
+        self.run = Some(Run {
+            name,
+            tasks: memory.file("tasks", OFlags::WRONLY)?,
+            peak: memory.reader("memory.max_usage_in_bytes")?,
+            events: memory.reader("memory.oom_control")?,
+        });
+        // And init.
+        self.processes.write("pids.max", walls.processes + 1)?;
+        self.cpu.write("cpuacct.usage", 0)?;
+        self.refusals_before = number_of(&self.process_events, "max")?;
+        Ok(())
+    }
+
+    /// Puts the calling process into the groups. Each thread for itself and by itself: to move
+    /// another one, the kernel waits until no processor is about to fork, 10 ms and more.
+    pub(super) fn join(&self) -> anyhow::Result<()> {
+        for tasks in [&self.present()?.tasks, &self.cpu_tasks, &self.process_tasks] {
+            rustix::io::write(tasks, b"0")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+        let run = self.present()?;
+        Ok(Usage {
+            cpu_us: number(&self.cpu_usage)? / 1000,
+            memory_bytes: number(&run.peak)?,
+            out_of_memory: number_of(&run.events, "oom_kill")? > 0,
+            processes_hit: number_of(&self.process_events, "max")? > self.refusals_before,
+        })
+    }
+
+    pub(super) fn end(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        if let Err(why) = self.memory.remove(&run.name) {
+            tracing::warn!(%why, "the memory group of a run was not removed");
+        }
+    }
+
+    fn present(&self) -> anyhow::Result<&Run> {
+        self.run.as_ref().ok_or_else(|| anyhow::anyhow!("nothing runs"))
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        self.end();
+        remove(&self.parents);
+    }
+}
+
+fn remove(parents: &[Dir; 3]) {
+    for parent in parents {
+        if let Err(why) = parent.remove(&own_name()) {
+            tracing::debug!(%why, "a group was not removed; the next helper will");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The first process of a run's namespaces: makes the run's own files, starts the program, reaps
+//! what it leaves behind, and says how it ended. When this process ends, the kernel ends all
+//! others of the namespace; so to stop a run is to kill this one.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags, ResolveFlags},
+    mount::{MountFlags, mount},
+    process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus},
+    thread::UnshareFlags,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    census::{self, Census},
+    cgroup::Meter,
+    frame::{self, Exit, Kind, Order, Stop},
+    program,
+    seccomp::Filters,
+    sys,
+    tree::{BOX, WORK},
+};
+
+/// Who the program is inside, see `/etc/passwd` there.
+pub(crate) const INSIDE_ID: u32 = 1000;
+/// The largest file that is handed out of a run, in bytes.
+const ARTEFACT_BYTES_MAX: u64 = 64 << 20;
+
+/// Everything init needs, made before it exists.
+pub(crate) struct Charge<'a> {
+    pub(crate) order: &'a Order,
+    pub(crate) blobs: &'a [Vec<u8>],
+    pub(crate) filters: &'a Filters,
+    /// Whether Landlock is there to be used.
+    pub(crate) landlock: bool,
+    pub(crate) meter: &'a Meter,
+    /// The program, where the order says that it is what was kept.
+    pub(crate) kept: Option<&'a OwnedFd>,
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    /// A byte comes when this process is mapped and limited; its end is the helper's end.
+    pub(crate) go: OwnedFd,
+    pub(crate) report: OwnedFd,
+}
+
+/// What init found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) exit: Exit,
+    pub(crate) stop: Option<Stop>,
+    pub(crate) disk_full: bool,
+    pub(crate) census: Census,
+}
+
+/// The life of init, from its first moment; the answer is its exit code.
+pub(crate) fn live(charge: &Charge<'_>) -> i32 {
+    let mut to = File::from(charge.report.try_clone().expect("a descriptor is free"));
+    let (report, artefact) = match started(charge) {
+        Ok((program, work)) => ended(program, &work, charge),
+        Err(why) => (Report::of(Exit::NotStarted(format!("{why:#}"))), None),
+    };
+    let told = artefact
+        .map_or(Ok(()), |bytes| frame::write(&mut to, Kind::Artefact, &bytes))
+        .and_then(|()| frame::write_json(&mut to, Kind::Ending, &report));
+    i32::from(told.is_err())
+}
+
+impl Report {
+    /// A report that knows nothing but this.
+    pub(crate) fn of(exit: Exit) -> Self {
+        Self { exit, stop: None, disk_full: false, census: Census::default() }
+    }
+}
+
+fn started(charge: &Charge<'_>) -> anyhow::Result<(Pid, OwnedFd)> {
+    let mut byte = [0];
+    anyhow::ensure!(rustix::io::read(&charge.go, &mut byte)? == 1, "the helper has gone");
+    charge.meter.join()?;
+    become_nobody(charge)?;
+    let work = furnish(charge)?;
+    rustix::stdio::dup2_stdin(&charge.stdin)?;
+    rustix::stdio::dup2_stdout(&charge.stdout)?;
+    rustix::stdio::dup2_stderr(&charge.stderr)?;
+    program::give_up_capabilities()?;
+    Ok((start(charge)?, work))
+}
+
+/// Becomes the run's user, and one whom nobody may trace or read.
+fn become_nobody(charge: &Charge<'_>) -> anyhow::Result<()> {
+    let gid = rustix::process::Gid::from_raw(INSIDE_ID);
+    let uid = rustix::process::Uid::from_raw(INSIDE_ID);
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // Changing users clears this, so it comes after; the poll is for a helper that died before.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let mut go = [PollFd::new(&charge.go, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    anyhow::ensure!(poll(&mut go, Some(&now))? == 0, "the helper has gone");
+    // Hides the names of groups outside; not having it lets nothing out.
+    if sys::unshare(UnshareFlags::NEWCGROUP).is_err() {
+        rustix::thread::set_name(c"init")?;
+    }
+    rustix::system::sethostname(b"sandbox")?;
+    Ok(())
+}
+
+/// Mounts the run's own files and puts the order's into the work directory.
+fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
+    let space = charge.order.walls.disk_bytes;
+    // Metadata is memory too: as many files as there are pages, and some.
+    let options = format!("mode=755,size={space},nr_inodes={}", 64 + space / 4096);
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", BOX, "tmpfs", flags, std::ffi::CString::new(options)?.as_c_str())?;
+    let flags = flags | MountFlags::NOEXEC;
+    if mount("proc", "/proc", "proc", flags, c"subset=pid").is_err()
+        && mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>).is_err()
+    {
+        // Some hosts forbid it; then an empty directory must hide the helper's. But a census
+        // without it would see nobody, and limit nothing.
+        let counted = !matches!(charge.meter, Meter::Census(_));
+        anyhow::ensure!(counted, "neither a control group nor a /proc is to be had here");
+        mount("tmpfs", "/proc", "tmpfs", flags | MountFlags::RDONLY, c"size=0,nr_inodes=1")?;
+    }
+    for dir in [WORK, "/box/tmp", "/box/shm"] {
+        fs::create_dir(dir)?;
+    }
+    std::env::set_current_dir(WORK)?;
+    let work = rustix::fs::open(".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    for (name, bytes) in charge.order.files.iter().zip(charge.blobs) {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&work, name.as_str(), flags, Mode::from(0o644))?;
+        File::from(file).write_all(bytes)?;
+    }
+    Ok(work)
+}
+
+/// Starts the program as the second process, and knows whether it was.
+fn start(charge: &Charge<'_>) -> anyhow::Result<Pid> {
+    let (ours, theirs) = io::pipe()?;
+    let pid = sys::fork(|| {
+        let why = program::exec(charge);
+        let told = (&theirs).write_all(format!("{why:#}").as_bytes());
+        if told.is_ok() { 127 } else { 126 }
+    })?;
+    drop(theirs);
+    let mut why = String::new();
+    (&ours).read_to_string(&mut why)?;
+    anyhow::ensure!(why.is_empty(), "{why}");
+    Ok(pid)
+}
+
+/// Waits for the program's end, stops the rest, and takes out what the order asked for.
+fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Option<Vec<u8>>) {
+    let mut seen = Census::default();
+    let (exit, stop) = if matches!(charge.meter, Meter::Census(_)) {
+        census::wait(program, &charge.order.walls, &mut seen)
+    } else {
+        (wait_blocking(program), None)
+    };
+    sys::kill_all_others();
+    let wanted = charge.order.artefact.as_deref().filter(|_| exit == Exit::Code(0));
+    let artefact = wanted.and_then(|name| collect(work, name).ok());
+    let disk_full =
+        rustix::fs::fstatvfs(work).is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0);
+    (Report { exit, stop, disk_full, census: seen }, artefact)
+}
+
+fn wait_blocking(program: Pid) -> Exit {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == program => return exit_of(status),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Exit::Stopped,
+        }
+    }
+}
+
+/// How a process that was waited for ended.
+pub(crate) fn exit_of(status: WaitStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Stopped,
+    }
+}
+
+/// Reads the file `name` of the directory `work`, in which untrusted programs wrote: it may be
+/// anything, a link out of the directory or a pipe that never answers, and is taken only if it is
+/// a plain file of a bearable size.
+fn collect(work: &OwnedFd, name: &str) -> anyhow::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    let file = rustix::fs::openat2(work.as_fd(), name, flags, Mode::empty(), resolve)?;
+    let file = File::from(file);
+    let found = file.metadata()?;
+    anyhow::ensure!(found.is_file() && found.len() <= ARTEFACT_BYTES_MAX, "not to be taken out");
+    let mut bytes = Vec::new();
+    file.take(found.len()).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,200 @@
+//! One job in one slot: compiled once, then run on each input, one after the other.
+
+use anyhow::Context;
+use bytes::{Bytes, BytesMut};
+use domain::{
+    content::Limits,
+    run::{Channel, Input, Job, Progress, ValidatorResult, Verdict},
+};
+
+use crate::{
+    excerpt::excerpt,
+    frame::{Ending, Exit, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
+    languages::{ARTEFACT, COMPILE_WALLS, Tool, environment},
+    slot::Slot,
+    verdict,
+};
+
+/// The longest input, in bytes.
+pub(crate) const STDIN_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
+
+/// A job that runs.
+pub(crate) struct Running<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) tool: &'a Tool,
+    pub(crate) tell: &'a (dyn Fn(Progress) + Send + Sync),
+    pub(crate) slot: Slot,
+}
+
+/// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
+pub(crate) struct Compiled {
+    names: Vec<String>,
+    blobs: Vec<Bytes>,
+    kept: bool,
+    /// What the compiler printed, though it was content.
+    pub(crate) output: String,
+}
+
+impl Running<'_> {
+    /// Compiles. Refuses with what the compiler printed.
+    pub(crate) async fn compile(&mut self) -> anyhow::Result<Result<Compiled, String>> {
+        let files = &self.job.files;
+        let names = self.names();
+        let blobs: Vec<_> =
+            files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
+        let Some(argv) = self.tool.compile(&self.names()) else {
+            return Ok(Ok(Compiled { names, blobs, kept: false, output: String::new() }));
+        };
+        (self.tell)(Progress::Compiling);
+        let order = Order {
+            argv,
+            env: environment(),
+            walls: COMPILE_WALLS,
+            files: names,
+            artefact: Some(ARTEFACT.to_owned()),
+            kept: false,
+            streamed: true,
+        };
+        let mut output = BytesMut::new();
+        let watched = self.job.inputs.iter().find(|input| input.streamed);
+        let tell = self.tell;
+        let mut take = |_, bytes: Bytes| {
+            if let Some(input) = watched {
+                let (validator, offset) = (input.validator, output.len() as u64);
+                let (channel, bytes) = (Channel::Compiler, bytes.clone());
+                tell(Progress::Output { validator, channel, offset, bytes });
+            }
+            output.extend_from_slice(&bytes);
+        };
+        let blobs = [blobs, vec![Bytes::new()]].concat();
+        let ending = self.slot.run(&order, &blobs, &mut take).await?;
+        made(&ending, excerpt(&output))
+    }
+
+    /// Runs what was compiled on `input` and judges it.
+    pub(crate) async fn judge(
+        &mut self,
+        compiled: &Compiled,
+        input: &Input,
+    ) -> anyhow::Result<ValidatorResult> {
+        let (validator, tell, limits) = (input.validator, self.tell, &self.job.limits);
+        tell(Progress::Running { validator });
+        let walls = self.tool.allow(walls(limits));
+        let order = Order {
+            argv: self.tool.run(&self.names(), input.streamed),
+            env: environment(),
+            walls,
+            files: compiled.names.clone(),
+            artefact: None,
+            kept: compiled.kept,
+            streamed: input.streamed,
+        };
+        let mut blobs = compiled.blobs.clone();
+        blobs.push(input.stdin.clone());
+        let mut printed = Printed::default();
+        let mut take = |kind, bytes: Bytes| {
+            let (channel, offset) = printed.keep(kind, &bytes, input.streamed);
+            if input.streamed {
+                tell(Progress::Output { validator, channel, offset, bytes });
+            }
+        };
+        let ending = self.slot.run(&order, &blobs, &mut take).await.context("a helper failed")?;
+        let result = self.result(input, ending, &walls, printed).await?;
+        tell(Progress::Judged(result.clone()));
+        Ok(result)
+    }
+
+    async fn result(
+        &self,
+        input: &Input,
+        ending: Ending,
+        walls: &Walls,
+        printed: Printed,
+    ) -> anyhow::Result<ValidatorResult> {
+        let shown = |bytes: &[u8]| if input.streamed { excerpt(bytes) } else { String::new() };
+        let (stdout, stderr) = (shown(&printed.stdout), shown(&printed.stderr));
+        let (limits, walls) = (self.job.limits, *walls);
+        let judge = {
+            let (ending, input) = (ending.clone(), input.clone());
+            move || verdict::judge(&ending, &limits, &walls, &input, &printed.stdout)
+        };
+        let (verdict, detail) = tokio::task::spawn_blocking(judge).await?;
+        if verdict == Verdict::InternalError {
+            tracing::error!(submission.id = %self.job.submission, "run failed: {detail}");
+        }
+        Ok(ValidatorResult {
+            validator: input.validator,
+            verdict,
+            cpu_ms: ending.cpu_ms,
+            wall_ms: ending.wall_ms,
+            memory_bytes: ending.memory_bytes,
+            detail,
+            stdout,
+            stderr,
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.job.files.iter().map(|file| file.name.clone()).collect()
+    }
+}
+
+/// What a program printed.
+#[derive(Default)]
+struct Printed {
+    stdout: BytesMut,
+    stderr: BytesMut,
+    stderr_len: u64,
+}
+
+impl Printed {
+    /// Keeps what is needed later. Answers where in which channel `bytes` are.
+    fn keep(&mut self, kind: Kind, bytes: &Bytes, streamed: bool) -> (Channel, u64) {
+        if kind == Kind::Stdout {
+            let offset = self.stdout.len() as u64;
+            self.stdout.extend_from_slice(bytes);
+            return (Channel::Stdout, offset);
+        }
+        let offset = self.stderr_len;
+        self.stderr_len += bytes.len() as u64;
+        // One more byte than is shown tells that it was cut.
+        let room = crate::excerpt::EXCERPT_BYTES_MAX + 1 - self.stderr.len();
+        if streamed {
+            self.stderr.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+        (Channel::Stderr, offset)
+    }
+}
+
+fn made(ending: &Ending, output: String) -> anyhow::Result<Result<Compiled, String>> {
+    let limits = Limits {
+        cpu_ms: COMPILE_WALLS.cpu_ms,
+        wall_ms: COMPILE_WALLS.wall_ms,
+        memory_bytes: COMPILE_WALLS.memory_bytes,
+        processes: COMPILE_WALLS.processes,
+        output_bytes: COMPILE_WALLS.output_bytes,
+        disk_bytes: u32::try_from(COMPILE_WALLS.disk_bytes).expect("a constant that fits"),
+    };
+    if let Exit::NotStarted(why) = &ending.exit {
+        anyhow::bail!("the compiler could not be started: {why}");
+    }
+    match (verdict::stopped(ending, &limits, &COMPILE_WALLS), ending.kept) {
+        (None, true) => {
+            Ok(Ok(Compiled { names: Vec::new(), blobs: Vec::new(), kept: true, output }))
+        }
+        (None, false) => Ok(Err(format!("{output}\nthe compiler made no program"))),
+        (Some((Verdict::RuntimeError, _)), _) if !output.is_empty() => Ok(Err(output)),
+        (Some((_, why)), _) => Ok(Err(format!("{output}\nthe compiler was stopped: it {why}"))),
+    }
+}
+
+fn walls(limits: &Limits) -> Walls {
+    Walls {
+        cpu_ms: limits.cpu_ms,
+        wall_ms: limits.wall_ms,
+        memory_bytes: limits.memory_bytes,
+        processes: limits.processes,
+        output_bytes: limits.output_bytes,
+        disk_bytes: limits.disk_bytes.into(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The sandbox that runs code: helper processes in a pool, one for each job at a time.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    content::{FILE_BYTES_MAX, FILES_MAX, Language, file_name_is_allowed},
+    ports::Sandbox,
+    run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    job::{self, Running},
+    languages::{self, Tool},
+    slot::Slot,
+};
+
+/// How a [`NamespaceSandbox`] is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The executable that is started for each slot; its `main` calls
+    /// [`sandbox_main_if_asked`](crate::sandbox_main_if_asked) first.
+    pub helper: PathBuf,
+    /// How many jobs run at once, at least 1.
+    pub slots: usize,
+    /// Refuses to start where no cgroup limits a run as a whole.
+    pub require_cgroup: bool,
+}
+
+impl Default for Config {
+    /// The server's own executable, and a slot for each processor but one.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = processors.saturating_sub(1).max(1);
+        Self { helper: PathBuf::from("/proc/self/exe"), slots, require_cgroup: false }
+    }
+}
+
+/// Runs code that nobody trusts in namespaces of this machine's kernel.
+pub struct NamespaceSandbox {
+    config: Config,
+    isolation: String,
+    walls: Vec<(String, bool, String)>,
+    tools: Vec<(Language, Tool)>,
+    permits: Semaphore,
+    idle: Arc<Mutex<Vec<Slot>>>,
+}
+
+impl NamespaceSandbox {
+    /// Finds out what this machine gives, by doing. Fails if it does not give enough.
+    pub async fn new(config: Config) -> anyhow::Result<Self> {
+        anyhow::ensure!(config.slots > 0, "a sandbox without slots runs nothing");
+        let slot = Slot::start(&config.helper).await;
+        let slot = slot.context("the sandbox cannot be set up on this machine")?;
+        let whole =
+            slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
+        anyhow::ensure!(
+            whole || !config.require_cgroup,
+            "no control group limits a run as a whole here, and one is required"
+        );
+        let tools = tokio::task::spawn_blocking(languages::detect).await?;
+        Ok(Self {
+            isolation: slot.hello.isolation.clone(),
+            walls: slot.hello.walls.clone(),
+            tools,
+            permits: Semaphore::new(config.slots),
+            idle: Arc::new(Mutex::new(vec![slot])),
+            config,
+        })
+    }
+
+    /// The languages this machine has, and what of them is shown to people.
+    pub fn languages(&self) -> Vec<(Language, String)> {
+        self.tools.iter().map(|(language, tool)| (*language, tool.version.clone())).collect()
+    }
+
+    /// Each wall: its name, whether it stands, and what was found or would make it stand.
+    pub fn walls(&self) -> &[(String, bool, String)] {
+        &self.walls
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn slot(&self) -> anyhow::Result<Slot> {
+        // One that was killed while it waited, as by a machine out of memory, is left out.
+        let waiting = std::iter::from_fn(|| self.idle().pop()).find_map(Slot::if_alive);
+        if let Some(slot) = waiting {
+            return Ok(slot);
+        }
+        let slot = Slot::start(&self.config.helper).await.context("no helper could be started")?;
+        // What is shown to people holds for every run.
+        let same = slot.hello.isolation == self.isolation;
+        anyhow::ensure!(same, "a new helper found walls of another kind");
+        Ok(slot)
+    }
+
+    fn tool(&self, language: Language) -> Option<&Tool> {
+        self.tools.iter().find(|(offered, _)| *offered == language).map(|(_, tool)| tool)
+    }
+
+    async fn attempt(
+        &self,
+        job: &Job,
+        tool: &Tool,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+        results: &mut Vec<ValidatorResult>,
+    ) -> anyhow::Result<Result<String, String>> {
+        // The slot is this call's own: if the future is dropped, so is the slot, and the helper
+        // ends with all that runs. It goes back to the pool only from a good end.
+        let mut running = Running { job, tool, tell, slot: self.slot().await? };
+        let compiled = running.compile().await?;
+        let answer = match compiled {
+            Err(why) => Err(why),
+            Ok(compiled) => {
+                for input in &job.inputs {
+                    results.push(running.judge(&compiled, input).await?);
+                }
+                Ok(compiled.output)
+            }
+        };
+        self.idle().push(running.slot);
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl Sandbox for NamespaceSandbox {
+    fn isolation(&self) -> String {
+        self.isolation.clone()
+    }
+
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        let isolation = self.isolation();
+        if let Err(compiler_output) = acceptable(job) {
+            return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
+        }
+        let mut results = Vec::new();
+        let attempt = match (self.tool(job.language), self.permits.acquire().await) {
+            (Some(tool), Ok(_permit)) => self.attempt(job, tool, tell, &mut results).await,
+            (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
+            (_, Err(closed)) => Err(closed.into()),
+        };
+        let (compiled, compiler_output) = match attempt {
+            Ok(Ok(output)) => (true, output),
+            Ok(Err(output)) => (false, output),
+            Err(why) => {
+                tracing::error!(submission.id = %job.submission, "sandbox failed: {why:#}");
+                let missing = job.inputs.iter().skip(results.len()).map(|input| lost(input, &why));
+                let missing: Vec<_> = missing.collect();
+                missing.iter().cloned().map(Progress::Judged).for_each(tell);
+                results.extend(missing);
+                (true, String::new())
+            }
+        };
+        Outcome { compiled, compiler_output, results, isolation }
+    }
+}
+
+/// Whether a job may be run at all. Fails with the reason, for whoever handed it in.
+fn acceptable(job: &Job) -> Result<(), String> {
+    let files = &job.files;
+    if files.len() > FILES_MAX {
+        return Err(format!("{} files; {FILES_MAX} are the most", files.len()));
+    }
+    for file in files {
+        if !file_name_is_allowed(&file.name) {
+            return Err(format!("a file may not be called {:?}", file.name));
+        }
+        if file.text.len() > FILE_BYTES_MAX {
+            return Err(format!("{} is longer than {} KiB", file.name, FILE_BYTES_MAX / 1024));
+        }
+        if files.iter().filter(|other| other.name == file.name).count() > 1 {
+            return Err(format!("two files are called {}", file.name));
+        }
+    }
+    let main = job.language.main_file();
+    if !files.iter().any(|file| file.name == main) {
+        return Err(format!("there is no {main}"));
+    }
+    let too_long = |bytes: &Bytes| bytes.len() > job::STDIN_BYTES_MAX;
+    if job.inputs.iter().any(|input| too_long(&input.stdin)) {
+        return Err(format!("an input is longer than {} MiB", job::STDIN_BYTES_MAX >> 20));
+    }
+    Ok(())
+}
+
+/// The result of an input whose run failed on our side.
+fn lost(input: &Input, why: &anyhow::Error) -> ValidatorResult {
+    ValidatorResult {
+        validator: input.validator,
+        verdict: Verdict::InternalError,
+        cpu_ms: 0,
+        wall_ms: 0,
+        memory_bytes: 0,
+        detail: why.to_string(),
+        stdout: String::new(),
+        stderr: String::new(),
+    }
+}

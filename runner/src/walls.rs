@@ -1,0 +1,50 @@
+//! Which walls stand on this machine, in words for people who run it.
+
+use crate::{cgroup::Meter, frame::Hello, sys, tree::Owner};
+
+/// Whether this kernel has Landlock, and it is switched on.
+pub(crate) fn has_landlock() -> bool {
+    sys::landlock_version() > 0
+}
+
+/// What a helper found, once it lives in its tree.
+pub(crate) fn found(owner: Owner, meter: &Meter, landlock: bool) -> Hello {
+    let own_user = matches!(owner, Owner::Unused(_));
+    let metered = !matches!(meter, Meter::Census(_));
+    let user = if own_user { "an unused user" } else { "the server's user" };
+    let files = if landlock { "Landlock" } else { "no Landlock" };
+    let isolation = format!(
+        "namespaces (user, pid, mount, network, ipc, uts, cgroup), {user}, no capabilities, \
+         seccomp allow-list, {files}, {}",
+        meter.level()
+    );
+    let groups = match meter {
+        Meter::V2(_) => "v2: a run's memory, processes and time are limited as a whole".to_owned(),
+        Meter::V1(_) => "v1: a run's memory, processes and time are limited as a whole".to_owned(),
+        Meter::Census(why) => format!(
+            "{why}. Start the server in a group of its own: `systemd-run --user --scope -p \
+             Delegate=yes polycode …`, or as root"
+        ),
+    };
+    let wall = |name: &str, stands: bool, text: &str| (name.to_owned(), stands, text.to_owned());
+    let walls = vec![
+        wall("namespaces", true, "each run has its own"),
+        wall("seccomp", true, "an allow-list of system calls"),
+        wall(
+            "a user of its own",
+            own_user,
+            if own_user {
+                "each slot runs as a user that owns nothing"
+            } else {
+                "runs share the server's user; start it as root to have them apart"
+            },
+        ),
+        wall(
+            "Landlock",
+            landlock,
+            if landlock { "switched on" } else { "the kernel needs `lsm=landlock,…` at boot" },
+        ),
+        wall("control groups", metered, &groups),
+    ];
+    Hello { isolation, walls }
+}

@@ -1,0 +1,254 @@
+//! The helper process: single-threaded, started by the server from its own executable, living in
+//! a tree of its own, and the parent of all runs of one slot. The server, which has many threads,
+//! never forks.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{fs::PermissionsExt, net::UnixStream},
+    },
+    path::Path,
+    process::ExitCode,
+};
+
+use rustix::{
+    fs::{MemfdFlags, Mode, OFlags, SealFlags},
+    pipe::{PipeFlags, pipe_with},
+    process::{Pid, WaitId, WaitIdOptions},
+};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    cgroup::{Meter, Usage},
+    frame::{self, Ending, Exit, Hello, Kind, Order, Stop},
+    init::{self, Charge, INSIDE_ID, Report},
+    seccomp::Filters,
+    sys,
+    tap::Tap,
+    tree::{self, Owner},
+    walls,
+    watch::Watch,
+};
+
+/// The name under which the server starts its own executable as a helper.
+pub(crate) const ARGV: [&str; 2] = ["polycode-sandbox", "--serve-the-socket-on-stdin"];
+
+/// Becomes a helper of the sandbox, and never comes back, if this process was started as one.
+/// `main` calls this first, before there is any other thread.
+pub fn sandbox_main_if_asked() {
+    if std::env::args().eq(ARGV) {
+        let code = match serve() {
+            Ok(()) => 0,
+            Err(why) if has_left(&why) => 0,
+            Err(why) => {
+                // Nobody has set up tracing in a helper; the server's standard error is ours.
+                let told = writeln!(io::stderr(), "sandbox helper: {why:#}");
+                if told.is_ok() { 1 } else { 2 }
+            }
+        };
+        std::process::exit(code);
+    }
+}
+
+/// The body of the executable `polycode-sandbox`, which exists to be started by the server.
+pub fn sandbox_main() -> ExitCode {
+    sandbox_main_if_asked();
+    let told = writeln!(io::stderr(), "this program is started by the runner, not by hand");
+    if told.is_ok() { ExitCode::from(64) } else { ExitCode::FAILURE }
+}
+
+/// A helper, ready for runs.
+struct Zygote {
+    control: UnixStream,
+    owner: Owner,
+    meter: Meter,
+    filters: Filters,
+    landlock: bool,
+    /// What the last order that asked for an artefact made: sealed, so that no run can change it
+    /// for the next.
+    kept: Option<OwnedFd>,
+}
+
+fn serve() -> anyhow::Result<()> {
+    let mut zygote = Zygote::prepare()?;
+    let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
+    frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
+    while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
+        anyhow::ensure!(kind == Kind::Order, "an order was expected");
+        let order: Order = serde_json::from_slice(&payload)?;
+        let mut blobs = Vec::new();
+        for _ in 0..=order.files.len() {
+            let blob = frame::read(&mut zygote.control)?.filter(|(kind, _)| *kind == Kind::Blob);
+            blobs.push(blob.ok_or_else(|| anyhow::anyhow!("a blob was expected"))?.1);
+        }
+        let stdin = blobs.pop().expect("one more than files");
+        let ending = zygote.run(&order, &blobs, &stdin)?;
+        frame::write_json(&mut zygote.control, Kind::Ending, &ending)?;
+    }
+    Ok(())
+}
+
+/// Whether the server hung up, which is how it stops a run.
+fn has_left(why: &anyhow::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let why = why.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(why, Some(BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
+impl Zygote {
+    fn prepare() -> anyhow::Result<Self> {
+        let control = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
+        let null = File::open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&null)?;
+        // Before the tree is entered, in which there are no groups to be seen.
+        let meter = Meter::probe();
+        let landlock = walls::has_landlock();
+        if rustix::process::geteuid().is_root() {
+            // Without the right to do this there are no groups that would give any rights.
+            if rustix::thread::set_thread_groups(&[]).is_err() {
+                tracing::debug!("supplementary groups stay");
+            }
+        }
+        let owner = tree::enter()?;
+        let filters = Filters::compile()?;
+        Ok(Self { control, owner, meter, filters, landlock, kept: None })
+    }
+
+    /// Carries out one order. Fails only if this helper is of no more use.
+    fn run(&mut self, order: &Order, blobs: &[Vec<u8>], stdin: &[u8]) -> anyhow::Result<Ending> {
+        if order.artefact.is_some() {
+            self.kept = None;
+        }
+        anyhow::ensure!(!order.kept || self.kept.is_some(), "nothing was kept");
+        let group = self.meter.begin(&order.walls)?;
+        let started = Instant::now();
+        let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
+        let go = pipe_with(PipeFlags::CLOEXEC)?;
+        let charge = Charge {
+            order,
+            blobs,
+            filters: &self.filters,
+            landlock: self.landlock,
+            meter: &self.meter,
+            kept: self.kept.as_ref().filter(|_| order.kept),
+            stdin: sealed(stdin)?,
+            stdout: stdout.1,
+            stderr: stderr.1,
+            go: go.0,
+            report: report.1,
+        };
+        let ours = [go.1.as_fd(), self.control.as_fd()];
+        let (pid, init) = sys::clone_init(group, &ours, || init::live(&charge))?;
+        // Our copies of its ends, of which it must not be us who holds the last.
+        drop(charge);
+        let let_go = self.let_go(pid, &go.1);
+        if let_go.is_err() {
+            // Init takes the end of this pipe for ours, and ends too.
+            drop(go.1);
+        }
+        let output = order.walls.output_bytes as usize;
+        let mut watch = Watch {
+            init: &init,
+            control: &self.control,
+            meter: &self.meter,
+            walls: &order.walls,
+            started,
+            stop: None,
+            memory_bytes: 0,
+            taps: [
+                Tap::new(stdout.0, Kind::Stdout, order.streamed, output),
+                Tap::new(stderr.0, Kind::Stderr, order.streamed, output),
+                Tap::new(report.0, Kind::Ending, false, frame::PAYLOAD_BYTES_MAX),
+            ],
+        };
+        let watched = watch.until_end();
+        rustix::process::waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED)?;
+        let (wall, usage) = (started.elapsed(), self.meter.usage());
+        let (stop, seen, [_, _, report]) = (watch.stop, watch.memory_bytes, watch.taps);
+        self.meter.end();
+        watched?;
+        let report = self.reported(&report.into_bytes(), let_go)?;
+        let mut ending = ending(report, stop, usage, wall);
+        ending.memory_bytes = ending.memory_bytes.max(seen);
+        ending.kept = self.kept.is_some();
+        Ok(ending)
+    }
+
+    /// Makes `init` a user outside, and tells it to go on.
+    fn let_go(&self, init: Pid, go: &OwnedFd) -> anyhow::Result<()> {
+        let proc = Path::new("/proc").join(init.as_raw_nonzero().to_string());
+        let (uid, gid) = match self.owner {
+            Owner::Unused(id) => (id, id),
+            Owner::Ours { uid, gid } => (uid, gid),
+        };
+        // The machine, short of memory, is to take it from runs before all others.
+        fs::write(proc.join("oom_score_adj"), "1000")?;
+        fs::write(proc.join("setgroups"), "deny")?;
+        fs::write(proc.join("uid_map"), format!("{INSIDE_ID} {uid} 1"))?;
+        fs::write(proc.join("gid_map"), format!("{INSIDE_ID} {gid} 1"))?;
+        rustix::io::write(go, b"g")?;
+        Ok(())
+    }
+
+    /// Reads what init reported and keeps the artefact. Init that was killed reports nothing.
+    fn reported(&mut self, mut bytes: &[u8], let_go: anyhow::Result<()>) -> anyhow::Result<Report> {
+        if let Err(why) = let_go {
+            return Ok(Report::of(Exit::NotStarted(format!("{why:#}"))));
+        }
+        while let Ok(Some((kind, payload))) = frame::read(&mut bytes) {
+            if kind == Kind::Artefact {
+                self.kept = Some(sealed(&payload)?);
+            } else {
+                return Ok(serde_json::from_slice(&payload)?);
+            }
+        }
+        Ok(Report::of(Exit::Stopped))
+    }
+}
+
+/// A pipe out of a run. Only our end does not block.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
+}
+
+/// A file in memory that nobody can change: a program, or standard input, for which a pipe would
+/// need somebody to fill it.
+fn sealed(bytes: &[u8]) -> anyhow::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag, and need none.
+    let file = rustix::fs::memfd_create("polycode", flags | MemfdFlags::EXEC)
+        .or_else(|_| rustix::fs::memfd_create("polycode", flags))?;
+    let mut writer = File::from(file);
+    writer.write_all(bytes)?;
+    writer.set_permissions(fs::Permissions::from_mode(0o555))?;
+    let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    rustix::fs::fcntl_add_seals(&writer, seals)?;
+    // What is open for writing cannot be executed.
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn ending(report: Report, stop: Option<Stop>, usage: Option<Usage>, wall: Duration) -> Ending {
+    let census = report.census;
+    let usage = usage.unwrap_or(Usage {
+        cpu_us: census.cpu_us,
+        memory_bytes: census.memory_bytes,
+        out_of_memory: false,
+        processes_hit: census.processes_hit,
+    });
+    let out_of_memory = usage.out_of_memory.then_some(Stop::Memory);
+    Ending {
+        exit: report.exit,
+        stop: stop.or(report.stop).or(out_of_memory),
+        processes_hit: usage.processes_hit,
+        kept: false,
+        disk_full: report.disk_full,
+        cpu_ms: u32::try_from(usage.cpu_us / 1000).unwrap_or(u32::MAX),
+        wall_ms: u32::try_from(wall.as_millis()).unwrap_or(u32::MAX),
+        memory_bytes: usage.memory_bytes,
+    }
+}

@@ -1,0 +1,89 @@
+//! What a program cannot see or reach, by small probes of our own.
+
+use std::path::PathBuf;
+
+use domain::{content::Language::Python, run::Verdict};
+use runner::Config;
+
+use crate::stage::{job, run};
+
+#[tokio::test]
+async fn files_of_the_machine_cannot_be_read() {
+    let found = probe(
+        "import os\n\
+         for p in ['/etc/shadow', '/root', '/home', '/var', '/run', '/sys', '/proc/kcore',\n\
+         \x20 '/proc/1/environ', '/proc/sys/kernel/hostname']:\n\
+         \x20 try: print(p, os.listdir(p) if os.path.isdir(p) else open(p, 'rb').read(9))\n\
+         \x20 except OSError: pass\n\
+         print(os.listdir('/'), open('/etc/passwd').read())",
+    )
+    .await;
+    let (tree, passwd) = found.split_once(']').expect("a list, and nothing before it");
+    assert!(tree.starts_with('[') && !tree.contains("root"), "{found}");
+    assert_eq!(passwd.trim(), "candidate:x:1000:1000::/box/work:/bin/sh");
+}
+
+#[tokio::test]
+async fn nothing_outside_the_box_can_be_written() {
+    let found = probe(
+        "import os\n\
+         for p in ['/x', '/usr/x', '/etc/x', '/dev/x', '/box/x', '/tmp/x', '/box/work/x', '/dev/shm/x']:\n\
+         \x20 try: open(p, 'w'); print(p)\n\
+         \x20 except OSError: pass",
+    )
+    .await;
+    assert_eq!(found.split_whitespace().collect::<Vec<_>>(), WRITABLE, "{found}");
+}
+
+/// `/box` itself belongs to the run; it is its own, small and gone with it.
+const WRITABLE: [&str; 4] = ["/box/x", "/tmp/x", "/box/work/x", "/dev/shm/x"];
+
+#[tokio::test]
+async fn the_environment_is_ours_alone() {
+    let found = probe("import os\nprint(sorted(os.environ))").await;
+    assert_eq!(found.trim(), "['HOME', 'LANG', 'PATH', 'TMPDIR']");
+}
+
+#[tokio::test]
+async fn there_is_no_network() {
+    let found = probe(
+        "import socket\n\
+         for f in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET, 40):\n\
+         \x20 try: socket.socket(f, socket.SOCK_STREAM if f != 16 else socket.SOCK_RAW); print(f)\n\
+         \x20 except OSError: pass\n\
+         a, b = socket.socketpair(); a.send(b'own'); print(b.recv(3).decode())",
+    )
+    .await;
+    assert_eq!(found, "own\n");
+}
+
+#[tokio::test]
+async fn no_privilege_is_left() {
+    let found = probe(
+        "s = dict(l.split(':\\t', 1) for l in open('/proc/self/status').read().splitlines())\n\
+         print(s['NoNewPrivs'], s['Seccomp'], s['CapEff'], s['CapPrm'], s['CapBnd'], s['Pid'])",
+    )
+    .await;
+    let none = "0000000000000000";
+    assert_eq!(found.trim(), format!("1 2 {none} {none} {none} 2"));
+}
+
+#[tokio::test]
+async fn the_check_names_every_wall_and_language() {
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_polycode-sandbox"));
+    let report = runner::check(Config { helper, ..Config::default() }).await;
+    for name in ["namespaces", "seccomp", "Landlock", "control groups", "Python", "Javascript"] {
+        let line = report.iter().find(|(found, _, _)| found == name).expect(name);
+        assert!(!line.2.is_empty(), "{line:?}");
+    }
+    let helper = PathBuf::from("/usr/bin/false");
+    let report = runner::check(Config { helper, ..Config::default() }).await;
+    assert!(matches!(report.as_slice(), [(_, false, why)] if why.contains("User namespaces")));
+}
+
+/// What the program printed; it must have ended well.
+async fn probe(text: &str) -> String {
+    let result = run(&job(Python, text)).await;
+    assert_eq!(result.verdict, Verdict::Accepted, "{result:?}");
+    result.stdout
+}

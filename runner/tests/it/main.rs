@@ -1,0 +1,14 @@
+//! The sandbox, through its port: what people write, what comes of it, and what must not.
+
+#![expect(clippy::print_stdout, reason = "tests say what they left out")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod attacks;
+mod comparison;
+mod confinement;
+mod languages;
+mod limits;
+mod slots;
+mod stage;
+mod streaming;
+mod submissions;

@@ -1,0 +1,97 @@
+//! The bus of one process. It is bounded and drops like the real one, so that the code that mends
+//! gaps runs every day.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use domain::{
+    ports::{Bus, Published, Subscription},
+    rows::Topic,
+};
+use tokio::sync::mpsc;
+
+/// How many frames one watcher may lag behind; the next one is dropped, and its watcher finds the
+/// gap by the sequence numbers.
+const BEHIND_MAX: usize = 64;
+
+type Senders = HashMap<Topic, Vec<mpsc::Sender<Arc<Published>>>>;
+
+/// See the module.
+#[derive(Default)]
+pub struct LocalBus {
+    senders: Mutex<Senders>,
+}
+
+impl Bus for LocalBus {
+    fn publish(&self, frame: Arc<Published>) {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(watchers) = senders.get_mut(&frame.frame.topic) else { return };
+        watchers.retain(|watcher| match watcher.try_send(Arc::clone(&frame)) {
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        });
+        if watchers.is_empty() {
+            senders.remove(&frame.frame.topic);
+        }
+    }
+
+    fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
+        let (sender, receiver) = mpsc::channel(BEHIND_MAX);
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let watchers = senders.entry(topic).or_default();
+        // Watchers of a quiet topic come and go without a frame that would find them gone.
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push(sender);
+        Box::new(Watcher { receiver })
+    }
+}
+
+struct Watcher {
+    receiver: mpsc::Receiver<Arc<Published>>,
+}
+
+#[async_trait]
+impl Subscription for Watcher {
+    async fn next(&mut self) -> Option<Arc<Published>> {
+        self.receiver.recv().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use domain::frame::RowsFrame;
+
+    use super::*;
+
+    fn frame(seq: u64) -> Arc<Published> {
+        let (topic, rows) = (Topic::Contents, vec![]);
+        let frame = RowsFrame { topic, epoch: 1, seq, prev: None, reset: false, more: false, rows };
+        Arc::new(Published { frame, text: Bytes::new() })
+    }
+
+    #[tokio::test]
+    async fn a_watcher_who_lags_misses_frames_and_holds_up_nobody() {
+        let bus = LocalBus::default();
+        let mut watcher = bus.subscribe(Topic::Contents);
+        for seq in 1..=100 {
+            bus.publish(frame(seq));
+        }
+        for seq in 1..=64 {
+            assert_eq!(watcher.next().await.unwrap().frame.seq, seq);
+        }
+        bus.publish(frame(101));
+        assert_eq!(watcher.next().await.unwrap().frame.seq, 101);
+    }
+
+    #[tokio::test]
+    async fn watchers_that_are_gone_are_forgotten() {
+        let bus = LocalBus::default();
+        drop(bus.subscribe(Topic::Contents));
+        bus.publish(frame(1));
+        assert!(bus.senders.lock().unwrap().is_empty());
+    }
+}

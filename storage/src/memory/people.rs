@@ -1,0 +1,156 @@
+//! People: accounts, contacts, links and who is signed in.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use domain::{
+    ids::{CampaignId, PersonId, SessionId},
+    people::{Contact, HttpSession, Link, Opens, Person, Role, Who},
+    ports,
+    ports::{PeopleError, Unavailable},
+};
+
+use super::{Memory, lock};
+
+#[derive(Debug, Default)]
+pub(super) struct People {
+    persons: HashMap<PersonId, Person>,
+    contacts: HashMap<SessionId, Contact>,
+    links: HashMap<String, Link>,
+    http_sessions: HashMap<String, HttpSession>,
+}
+
+impl People {
+    fn by_email(&self, email: &str) -> Option<&Person> {
+        let email = email.to_lowercase();
+        self.persons.values().find(|person| person.email.to_lowercase() == email)
+    }
+
+    fn free(&self, person: &Person) -> Result<(), PeopleError> {
+        match self.by_email(&person.email) {
+            Some(other) if other.id != person.id => Err(PeopleError::EmailTaken),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_person(&mut self, person: Person) -> Result<(), PeopleError> {
+        if self.by_email(&person.email).is_some() || self.persons.contains_key(&person.id) {
+            return Err(PeopleError::EmailTaken);
+        }
+        self.persons.insert(person.id, person);
+        Ok(())
+    }
+
+    fn save_person(&mut self, person: Person) -> Result<(), PeopleError> {
+        self.free(&person)?;
+        self.persons.entry(person.id).and_modify(|there| *there = person);
+        Ok(())
+    }
+
+    fn save_contact(&mut self, contact: Contact) -> Result<(), PeopleError> {
+        let email = contact.email.to_lowercase();
+        let taken = self.contacts.values().any(|other| {
+            other.session != contact.session
+                && other.campaign == contact.campaign
+                && other.email.to_lowercase() == email
+        });
+        if taken {
+            return Err(PeopleError::EmailTaken);
+        }
+        self.contacts.insert(contact.session, contact);
+        Ok(())
+    }
+
+    fn contacts(&self, campaign: CampaignId) -> Vec<Contact> {
+        let mut contacts: Vec<_> = self
+            .contacts
+            .values()
+            .filter(|contact| contact.campaign == campaign)
+            .cloned()
+            .collect();
+        contacts.sort_by_key(|contact| (contact.name.clone(), contact.session));
+        contacts
+    }
+
+    fn links(&self, campaign: CampaignId) -> Vec<Link> {
+        let mut links: Vec<_> =
+            self.links.values().filter(|link| link.campaign == campaign).cloned().collect();
+        links.sort_by_key(|link| (link.created_at, link.code.clone()));
+        links
+    }
+
+    fn erase_contact(&mut self, session: SessionId) {
+        self.contacts.remove(&session);
+        self.links.retain(|_, link| link.opens != Opens::Session(session));
+        self.http_sessions.retain(|_, signed_in| signed_in.who != Who::Candidate(session));
+    }
+}
+
+#[async_trait]
+impl ports::People for Memory {
+    async fn add_person(&self, person: Person) -> Result<(), PeopleError> {
+        lock(&self.people).add_person(person)
+    }
+
+    async fn save_person(&self, person: Person) -> Result<(), PeopleError> {
+        lock(&self.people).save_person(person)
+    }
+
+    async fn person(&self, id: PersonId) -> Result<Option<Person>, Unavailable> {
+        Ok(lock(&self.people).persons.get(&id).cloned())
+    }
+
+    async fn person_by_email(&self, email: &str) -> Result<Option<Person>, Unavailable> {
+        Ok(lock(&self.people).by_email(email).cloned())
+    }
+
+    async fn administrators(&self) -> Result<u64, Unavailable> {
+        let people = lock(&self.people);
+        let administrators = people.persons.values().filter(|p| p.role == Role::Administrator);
+        Ok(administrators.count() as u64)
+    }
+
+    async fn save_contact(&self, contact: Contact) -> Result<(), PeopleError> {
+        lock(&self.people).save_contact(contact)
+    }
+
+    async fn contact(&self, session: SessionId) -> Result<Option<Contact>, Unavailable> {
+        Ok(lock(&self.people).contacts.get(&session).cloned())
+    }
+
+    async fn contacts(&self, campaign: CampaignId) -> Result<Vec<Contact>, Unavailable> {
+        Ok(lock(&self.people).contacts(campaign))
+    }
+
+    async fn save_link(&self, link: Link) -> Result<(), Unavailable> {
+        lock(&self.people).links.insert(link.code.clone(), link);
+        Ok(())
+    }
+
+    async fn link(&self, code: &str) -> Result<Option<Link>, Unavailable> {
+        Ok(lock(&self.people).links.get(code).cloned())
+    }
+
+    async fn links(&self, campaign: CampaignId) -> Result<Vec<Link>, Unavailable> {
+        Ok(lock(&self.people).links(campaign))
+    }
+
+    async fn save_http_session(&self, session: HttpSession) -> Result<(), Unavailable> {
+        lock(&self.people).http_sessions.insert(session.token_sha256.clone(), session);
+        Ok(())
+    }
+
+    async fn http_session(&self, token_sha256: &str) -> Result<Option<HttpSession>, Unavailable> {
+        Ok(lock(&self.people).http_sessions.get(token_sha256).cloned())
+    }
+
+    async fn end_http_session(&self, token_sha256: &str) -> Result<(), Unavailable> {
+        lock(&self.people).http_sessions.remove(token_sha256);
+        Ok(())
+    }
+
+    async fn erase_contact(&self, session: SessionId) -> Result<(), Unavailable> {
+        lock(&self.people).erase_contact(session);
+        Ok(())
+    }
+}

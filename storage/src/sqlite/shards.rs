@@ -1,0 +1,89 @@
+//! Shards: epochs, signs of life, outages.
+
+use async_trait::async_trait;
+use domain::{
+    aggregate::Outage,
+    at::At,
+    ports::{Shards, Unavailable},
+};
+use sqlx::SqliteConnection;
+
+use super::{Sqlite, trouble::away};
+
+const MISSED: &str = "
+    INSERT OR IGNORE INTO outages (shard, from_at, to_at)
+    SELECT id, alive_at, ?2 FROM shards WHERE id = ?1 AND alive_at < ?2";
+
+const TAKE: &str = "
+    UPDATE shards SET epoch = epoch + 1, owner = ?2, alive_at = ?3 WHERE id = ?1 RETURNING epoch";
+
+const ALIVE: &str = "
+    UPDATE shards SET alive_at = max(coalesce(alive_at, ?2), ?2)
+    FROM json_each(?1) AS mine
+    WHERE shards.id = mine.value ->> 0 AND shards.epoch = mine.value ->> 1";
+
+const LOST: &str = "
+    SELECT mine.value ->> 0 FROM json_each(?1) AS mine
+    LEFT JOIN shards ON shards.id = mine.value ->> 0
+    WHERE shards.epoch IS NOT mine.value ->> 1 ORDER BY mine.key";
+
+const OUTAGES: &str = "
+    SELECT from_at, to_at FROM outages WHERE shard = ?1 AND to_at > ?2 ORDER BY from_at, to_at";
+
+#[async_trait]
+impl Shards for Sqlite {
+    async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
+        let owner = owner.to_owned();
+        let epoch = self.write(move |on| Box::pin(take(on, shard, owner, now))).await?;
+        Ok(epoch.cast_unsigned())
+    }
+
+    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+        let mine = serde_json::to_string(shards).expect("numbers are plain data");
+        self.write(move |on| Box::pin(alive(on, mine, now))).await
+    }
+
+    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
+        self.write(move |on| Box::pin(keep(on, shard, outage))).await
+    }
+
+    async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
+        let found: Vec<(i64, i64)> = sqlx::query_as(OUTAGES)
+            .bind(shard)
+            .bind(since.0)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        Ok(found.into_iter().map(|(from, to)| Outage { from: At(from), to: At(to) }).collect())
+    }
+}
+
+async fn take(
+    on: &mut SqliteConnection,
+    shard: u16,
+    owner: String,
+    now: At,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
+    let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
+    taken.map(|(epoch,)| epoch)
+}
+
+async fn alive(on: &mut SqliteConnection, mine: String, now: At) -> Result<Vec<u16>, sqlx::Error> {
+    sqlx::query(ALIVE).bind(&mine).bind(now.0).execute(&mut *on).await?;
+    let lost: Vec<(u16,)> = sqlx::query_as(LOST).bind(mine).fetch_all(on).await?;
+    Ok(lost.into_iter().map(|(shard,)| shard).collect())
+}
+
+async fn keep(on: &mut SqliteConnection, shard: u16, outage: Outage) -> Result<(), sqlx::Error> {
+    let Outage { from, to } = outage;
+    if from < to {
+        sqlx::query("INSERT OR IGNORE INTO outages (shard, from_at, to_at) VALUES (?1, ?2, ?3)")
+            .bind(shard)
+            .bind(from.0)
+            .bind(to.0)
+            .execute(on)
+            .await?;
+    }
+    Ok(())
+}

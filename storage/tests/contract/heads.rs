@@ -1,0 +1,120 @@
+//! Heads, deadlines, what is not yet told, and snapshots.
+
+use std::sync::Arc;
+
+use domain::{
+    at::At,
+    ports::{Append, Snapshot},
+    rows::Topic,
+    stream::Head,
+};
+
+use crate::kit::{Store, append, own, row, session, with_rows, word};
+
+pub(crate) async fn the_head_moves_with_each_append(store: Arc<impl Store>) {
+    let stream = session(1);
+    let epoch = own(&*store, stream).await;
+    let first = Append { wake_at: Some(At(500)), untold: Some(2), ..append(stream, epoch, 0, 2) };
+    store.append(first).await.unwrap();
+    let head = Head { seq: 2, wake_at: Some(At(500)), untold: Some(2), rows_seq: 0 };
+    assert_eq!(store.head(stream).await.unwrap(), head);
+    store.append(append(stream, epoch, 2, 1)).await.unwrap();
+    assert_eq!(store.head(stream).await.unwrap(), Head { seq: 3, ..Head::default() });
+}
+
+pub(crate) async fn only_rows_of_its_own_topic_move_rows_seq(store: Arc<impl Store>) {
+    let stream = session(1);
+    let epoch = own(&*store, stream).await;
+    let own_row =
+        Append { rows: vec![row(Topic::Of(stream), "status", 1)], ..append(stream, epoch, 0, 3) };
+    store.append(own_row).await.unwrap();
+    store.append(with_rows(stream, epoch, 3, vec![row(Topic::Contents, "a", 1)])).await.unwrap();
+    store.append(append(stream, epoch, 4, 1)).await.unwrap();
+    let head = store.head(stream).await.unwrap();
+    assert_eq!((head.seq, head.rows_seq), (5, 3));
+}
+
+pub(crate) async fn telling_moves_the_mark_under_the_fence(store: Arc<impl Store>) {
+    let stream = session(1);
+    let epoch = own(&*store, stream).await;
+    assert_eq!(word(store.told(stream, epoch, None).await), "conflict");
+    store.append(Append { untold: Some(1), ..append(stream, epoch, 0, 3) }).await.unwrap();
+    assert_eq!(word(store.told(stream, epoch - 1, None).await), "fenced");
+    assert_eq!(store.head(stream).await.unwrap().untold, Some(1));
+    store.told(stream, epoch, Some(3)).await.unwrap();
+    assert_eq!(store.head(stream).await.unwrap().untold, Some(3));
+    store.told(stream, epoch, None).await.unwrap();
+    assert_eq!(store.head(stream).await.unwrap(), Head { seq: 3, ..Head::default() });
+    store.erase(stream, At(0)).await.unwrap();
+    assert_eq!(word(store.told(stream, epoch, None).await), "gone");
+}
+
+pub(crate) async fn what_is_untold_is_due_first_then_the_earliest(store: Arc<impl Store>) {
+    let heads = [
+        (1, Some(30), None),
+        (2, Some(10), None),
+        (3, Some(20), Some(1)),
+        (4, None, None),
+        (5, None, Some(1)),
+        (6, Some(31), None),
+    ];
+    for (n, wake_at, untold) in heads {
+        let epoch = own(&*store, session(n)).await;
+        let wake_at = wake_at.map(At);
+        let append = Append { wake_at, untold, ..append(session(n), epoch, 0, 1) };
+        store.append(append).await.unwrap();
+    }
+    let due = async |until, limit| {
+        let due = store.due(At(until), limit).await.unwrap();
+        due.into_iter().map(|(stream, _)| stream).collect::<Vec<_>>()
+    };
+    let all = [3, 5, 2, 1].map(session);
+    assert_eq!(due(30, 10).await, all);
+    assert_eq!(due(30, 3).await, all[..3]);
+    assert_eq!(due(30, 1).await, all[..1]);
+    assert_eq!(due(9, 10).await, all[..2]);
+    let (_, head) = store.due(At(30), 3).await.unwrap()[2];
+    assert_eq!(head, Head { seq: 1, wake_at: Some(At(10)), untold: None, rows_seq: 0 });
+    store.erase(session(3), At(0)).await.unwrap();
+    assert_eq!(due(9, 10).await, all[1..2]);
+}
+
+pub(crate) async fn a_snapshot_is_read_with_its_own_schema(store: Arc<impl Store>) {
+    let stream = session(1);
+    store.save_snapshot(stream, snapshot(1, 1, "nobody wrote here")).await.unwrap();
+    assert_eq!(store.snapshot(stream, 1).await.unwrap(), None);
+    let epoch = own(&*store, stream).await;
+    store.append(append(stream, epoch, 0, 5)).await.unwrap();
+    store.save_snapshot(stream, snapshot(3, 1, "a\0b")).await.unwrap();
+    assert_eq!(store.snapshot(stream, 1).await.unwrap(), Some(snapshot(3, 1, "a\0b")));
+    assert_eq!(store.snapshot(stream, 2).await.unwrap(), None);
+    store.save_snapshot(stream, snapshot(2, 2, "newer")).await.unwrap();
+    assert_eq!(store.snapshot(stream, 1).await.unwrap(), None);
+    assert_eq!(store.snapshot(stream, 2).await.unwrap(), Some(snapshot(2, 2, "newer")));
+}
+
+pub(crate) async fn a_snapshot_of_before_does_not_win(store: Arc<impl Store>) {
+    let stream = session(1);
+    let epoch = own(&*store, stream).await;
+    store.append(append(stream, epoch, 0, 5)).await.unwrap();
+    store.save_snapshot(stream, snapshot(4, 1, "four")).await.unwrap();
+    store.save_snapshot(stream, snapshot(3, 1, "three")).await.unwrap();
+    assert_eq!(store.snapshot(stream, 1).await.unwrap(), Some(snapshot(4, 1, "four")));
+    store.save_snapshot(stream, snapshot(5, 1, "five")).await.unwrap();
+    assert_eq!(store.snapshot(stream, 1).await.unwrap(), Some(snapshot(5, 1, "five")));
+}
+
+pub(crate) async fn without_snapshots_nothing_changes(store: Arc<impl Store>) {
+    let stream = session(1);
+    let epoch = own(&*store, stream).await;
+    store.append(append(stream, epoch, 0, 5)).await.unwrap();
+    let before = (store.head(stream).await.unwrap(), store.read(stream, 0, 10).await.unwrap());
+    store.save_snapshot(stream, snapshot(5, 1, "{}")).await.unwrap();
+    let after = (store.head(stream).await.unwrap(), store.read(stream, 0, 10).await.unwrap());
+    assert_eq!(before, after);
+    assert_eq!(word(store.append(append(stream, epoch, 5, 1)).await), "ok");
+}
+
+fn snapshot(seq: u64, schema: u32, body: &'static str) -> Snapshot {
+    Snapshot { seq, schema, body: body.into() }
+}

@@ -1,0 +1,102 @@
+//! One suite for every store: each test runs against all of them.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail that way")]
+
+mod batches;
+mod blobs;
+mod ends;
+mod events;
+mod heads;
+mod kit;
+mod people;
+mod races;
+mod rows;
+mod shards;
+
+/// Makes a test of each function, once for each store.
+macro_rules! every_store {
+    ($($area:ident: $($test:ident),+ $(,)?;)+) => {
+        mod memory {
+            $(mod $area {
+                $(#[tokio::test]
+                async fn $test() {
+                    crate::$area::$test(std::sync::Arc::new(storage::memory::Memory::new())).await;
+                })+
+            })+
+        }
+
+        mod sqlite {
+            $(mod $area {
+                $(#[tokio::test]
+                async fn $test() {
+                    let dir = tempfile::tempdir().unwrap();
+                    let store = crate::kit::sqlite(dir.path()).await;
+                    crate::$area::$test(store.clone()).await;
+                    store.close().await;
+                })+
+            })+
+        }
+    };
+}
+
+every_store! {
+    events:
+        what_is_appended_is_read,
+        a_stream_nobody_wrote_to_is_empty,
+        a_wrong_place_is_a_conflict,
+        another_epoch_is_fenced,
+        a_command_is_stored_once,
+        another_event_of_the_same_command_is_no_duplicate,
+        the_same_id_from_another_origin_is_no_duplicate,
+        the_reasons_have_an_order,
+        any_bytes_come_back_the_same,
+        reading_goes_page_by_page,
+        finding_a_command;
+    heads:
+        the_head_moves_with_each_append,
+        only_rows_of_its_own_topic_move_rows_seq,
+        telling_moves_the_mark_under_the_fence,
+        what_is_untold_is_due_first_then_the_earliest,
+        a_snapshot_is_read_with_its_own_schema,
+        a_snapshot_of_before_does_not_win,
+        without_snapshots_nothing_changes;
+    rows:
+        rows_are_read_by_key,
+        the_later_change_of_an_append_wins,
+        a_removed_row_is_a_tombstone,
+        changed_rows_include_tombstones,
+        rows_go_page_by_page,
+        topics_are_apart,
+        a_refused_append_writes_no_row;
+    shards:
+        taking_a_shard_fences_its_owner_before,
+        an_outage_reaches_from_the_last_sign_of_life,
+        a_sign_of_life_tells_what_is_lost,
+        outages_are_read_from_a_moment_on;
+    ends:
+        a_compacted_stream_reads_the_same,
+        a_compacted_stream_goes_on,
+        a_long_stream_is_read_across_segments,
+        compacting_needs_the_epoch,
+        an_erased_stream_is_gone,
+        a_stream_is_erased_before_it_began;
+    blobs:
+        bytes_come_back_by_their_hash,
+        the_same_bytes_are_kept_once;
+    people:
+        a_person_is_found_by_id_and_email,
+        an_email_is_taken_whatever_its_case,
+        administrators_are_counted,
+        a_contact_is_unique_in_its_campaign,
+        contacts_come_by_name,
+        links_come_oldest_first,
+        a_browser_signs_in_and_out,
+        erasing_a_contact_takes_its_links_and_sign_ins;
+    batches:
+        each_append_of_a_batch_is_answered_alone,
+        two_streams_write_the_same_row,
+        many_streams_at_once;
+    races:
+        one_append_wins_each_place,
+        a_new_stream_has_one_first_event;
+}

@@ -1,0 +1,9 @@
+//! What each store promises beyond the ports: files, faults, power cuts.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail that way")]
+
+mod durability;
+mod faults;
+mod files;
+mod kit;
+mod trouble;
