@@ -26,7 +26,7 @@ const results: ResultRow[] = [
   { validator: 4, shown: false, name: 'Long gaps', verdict: 'rejected' },
 ];
 
-type Scene = { session: Partial<SessionRow>; questions?: Partial<QuestionRow>[]; link?: Partial<LinkAnswer> };
+type Scene = { offline?: true; session: Partial<SessionRow>; questions?: Partial<QuestionRow>[]; link?: Partial<LinkAnswer> };
 
 const running = (left: number, rest: Partial<SessionRow> = {}): Scene => ({ session: { status: 'test_in_process', started_at: now + left - 60 * MINUTE, ends_at: now + left, seat: 'mine', current: 1, ...rest } });
 const at = (status: Status, rest: Partial<SessionRow> = {}): Scene => ({ session: { status, ...rest } });
@@ -41,6 +41,7 @@ const SCENES: Record<string, Scene> = {
   sit: running(23 * MINUTE + 41_000, { credits: [{ from: now - 20 * MINUTE, to: now - 20 * MINUTE + 3_000, ms: 3_000 }] }),
   end: running(4 * MINUTE + 12_000),
   last: running(9_000),
+  offline: { ...running(23 * MINUTE), offline: true },
   paused: running(23 * MINUTE, { paused_at: now - MINUTE, announcement: { text: 'In question 2, berths are numbered from 1.', at: now - 3 * MINUTE } }),
   seat: running(23 * MINUTE, { seat: 'another' }),
   linear: { ...running(23 * MINUTE, { linear: true }), questions: [{ state: 'sealed' }, { ends_at: now + 8 * MINUTE, limit_ms: 15 * MINUTE }, { state: 'locked', title: null }, { state: 'locked', title: null }] },
@@ -135,7 +136,9 @@ function socket_of(scene: Scene) {
     onmessage = (_: { data: string }) => {};
 
     constructor() {
-      setTimeout(() => ((this.readyState = 1), this.onopen()), 20);
+      const first = performance.now() < 2_000;
+      if (!scene.offline || first) setTimeout(() => ((this.readyState = 1), this.onopen()), 20);
+      if (scene.offline) setTimeout(() => ((this.readyState = 3), this.onclose({ code: 1006 })), first ? 2_500 : 50);
     }
     send(text: string) {
       setTimeout(() => this.#hear(JSON.parse(text) as ClientFrame), 38);

@@ -1,9 +1,6 @@
 /** CodeMirror as our editor: loaded when an editor is first shown. */
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
-import { cpp } from '@codemirror/lang-cpp';
-import { javascript } from '@codemirror/lang-javascript';
-import { python } from '@codemirror/lang-python';
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language';
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { ChangeSet, Compartment, EditorState, Prec, Text, Transaction, type Extension } from '@codemirror/state';
@@ -26,6 +23,7 @@ export class CodeEditor {
   readonly #view: EditorView;
   readonly #states = new Map<string, EditorState>();
   readonly #mode = new Compartment();
+  readonly #grammar = new Compartment();
   readonly #events: EditorEvents;
   #key: string;
 
@@ -33,6 +31,7 @@ export class CodeEditor {
     this.#events = events;
     this.#key = key;
     this.#view = new EditorView({ parent, state: this.#state(shown) });
+    void this.#read(shown.language);
   }
 
   /** Shows another file, as it was left. */
@@ -43,6 +42,7 @@ export class CodeEditor {
     const known = this.#states.get(key);
     this.#view.setState(known?.doc.toString() === shown.text ? known : this.#state(shown));
     this.set_mode(shown);
+    void this.#read(shown.language);
   }
 
   set_mode({ label, read_only }: Pick<Shown, 'label' | 'read_only'>): void {
@@ -66,6 +66,13 @@ export class CodeEditor {
     this.#view.destroy();
   }
 
+  /** Loads the grammar of a language, and reads the file that is shown by it. */
+  async #read(language: Language): Promise<void> {
+    const key = this.#key;
+    const found = await grammar(language);
+    if (key === this.#key && this.#grammar.get(this.#view.state) !== found) this.#view.dispatch({ effects: this.#grammar.reconfigure(found) });
+  }
+
   #state({ text, language, label, read_only, caret }: Shown): EditorState {
     const doc = Text.of(text.split('\n'));
     return EditorState.create({
@@ -74,7 +81,7 @@ export class CodeEditor {
       extensions: [
         LOOK,
         BEHAVIOUR,
-        grammar(language),
+        this.#grammar.of([]),
         indentUnit.of(language === 'javascript' ? '  ' : '    '),
         this.#mode.of(mode(label, read_only)),
         Prec.highest(keymap.of([run_key('Mod-Enter', this.#events, false), run_key('Shift-Mod-Enter', this.#events, true)])),
@@ -97,12 +104,20 @@ function mode(label: string, read_only: boolean): Extension {
   return [EditorState.readOnly.of(read_only), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': String(read_only) })];
 }
 
-function grammar(language: Language): Extension {
+const grammars = new Map<Language, Promise<Extension>>();
+
+function grammar(language: Language): Promise<Extension> {
+  let found = grammars.get(language);
+  if (!found) grammars.set(language, (found = load(language)));
+  return found;
+}
+
+async function load(language: Language): Promise<Extension> {
   switch (language) {
-    case 'python': return python();
+    case 'python': return (await import('@codemirror/lang-python')).python();
     case 'c':
-    case 'cpp': return cpp();
-    case 'javascript': return javascript();
+    case 'cpp': return (await import('@codemirror/lang-cpp')).cpp();
+    case 'javascript': return (await import('@codemirror/lang-javascript')).javascript();
     default: return language satisfies never;
   }
 }

@@ -109,6 +109,17 @@ test('a bye names the time of return', async () => {
   expect(FakeSocket.all).toHaveLength(2);
 });
 
+test('whoever has just become somebody else gets another socket', () => {
+  const { live, server } = connected();
+  live.watch('session.1');
+  live.reopen();
+  const other = FakeSocket.all[1]!;
+  other.open();
+  expect(live.link).toBe('live');
+  expect(server.readyState).toBe(3);
+  expect(other.heard('watch')).toHaveLength(1);
+});
+
 test('silence is a lost link', async () => {
   const { live } = connected();
   await vi.advanceTimersByTimeAsync(15_000);

@@ -1,5 +1,6 @@
 import { getContext, setContext } from 'svelte';
 import { clock, type Clock } from './clock.svelte';
+import { random_id } from './ids';
 import { Topic, type Merge, type Window } from './topic.svelte';
 import type { ClientFrame, Refusal, ServerFrame } from './wire';
 
@@ -77,7 +78,7 @@ export class Live {
   }
 
   /** Resolves when the command is durable or refused. `again`: an earlier page may have sent it. */
-  do(to: string, command: unknown, { id = crypto.randomUUID() as string, again = false } = {}): Promise<Outcome> {
+  do(to: string, command: unknown, { id = random_id(), again = false } = {}): Promise<Outcome> {
     return new Promise(settle => {
       const frame: Asked['frame'] = { type: 'do', command_id: id, to, command };
       const asked: Asked = { frame, sent_at: again ? 0 : null, wait_until: 0, settle };

@@ -1,5 +1,6 @@
 import type { ChangeSet } from '@codemirror/state';
 import { Draft, file_key } from './draft';
+import { random_id } from './ids';
 import type { Outcome } from './live.svelte';
 import type { Outbox } from './outbox';
 import type { FileName, SessionCommand, StoredFile } from './wire';
@@ -132,7 +133,7 @@ export class Saver {
 
   async #send(draft: Draft): Promise<void> {
     const again = draft.sent;
-    const { command_id, base_rev, changes, caret } = again ?? draft.take(crypto.randomUUID());
+    const { command_id, base_rev, changes, caret } = again ?? draft.take(random_id());
     this.#on_its_way = true;
     this.#sent_at = performance.now();
     this.#keep(draft);
@@ -175,7 +176,7 @@ export class Saver {
       const key = file_key(file);
       const draft = this.#drafts.get(key);
       if (!draft) this.#drafts.set(key, new Draft(name_of(file), file.rev, file.text));
-      else if (!draft.sent || draft === refused) {
+      else if (file.rev >= draft.rev && (!draft.sent || draft === refused)) {
         const changes = draft.adopt(file.text, file.rev);
         if (!changes.empty) this.#port.changed(draft.file, changes);
       }

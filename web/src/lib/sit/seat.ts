@@ -1,8 +1,9 @@
 /** What this tab remembers: which links were opened in it, and its seat. */
+import { random_id } from '$lib/ids';
 
 /** The name of this tab as a seat; another tab or device is another seat. */
 export function seat(): string {
-  return kept('polycode.seat', () => crypto.randomUUID());
+  return kept('polycode.seat', random_id);
 }
 
 /** The session that was opened by a link in this tab. */

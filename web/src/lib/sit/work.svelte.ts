@@ -2,6 +2,7 @@ import { Text, type ChangeSet } from '@codemirror/state';
 import { SvelteMap } from 'svelte/reactivity';
 import { api, Refused } from '$lib/api';
 import { file_key } from '$lib/draft';
+import { random_id } from '$lib/ids';
 import type { Live } from '$lib/live.svelte';
 import { append_output, type Output, type Topic } from '$lib/topic.svelte';
 import type { CodeComponent, FileName, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, RunKind, RunRow } from '$lib/wire';
@@ -171,7 +172,7 @@ export class PracticeWork implements Work {
   async start_run(kind: RunKind): Promise<void> {
     const total = this.#component.validators.length;
     const row: RunRow = {
-      submission: crypto.randomUUID(), question: 0, kind, language: this.language, at: Date.now(), state: 'running', place: null,
+      submission: random_id(), question: 0, kind, language: this.language, at: Date.now(), state: 'running', place: null,
       revision: 0, passed: null, total, results: [], compiled: null, compiler_output: '',
     };
     this.run = row;

@@ -77,7 +77,7 @@ export const shell = words(
     not_found: 'Cette page n’existe pas',
     not_found_why: 'L’adresse a peut-être été coupée en la copiant. Ouvrez de nouveau le lien de votre courriel, en entier.',
     failed: 'Cette page n’a pas pu être affichée',
-    failed_why: 'L’erreur vient de nous. Rien de ce que vous avez écrit n’est perdu. Rechargez la page ; si cela se reproduit, écrivez à la personne qui vous a invité.',
+    failed_why: 'L’erreur vient de nous. Rien de ce que vous avez écrit n’est perdu. Rechargez la page ; si cela se reproduit, écrivez à la personne qui vous invite.',
     load_again: 'Recharger',
     unreachable: 'Le serveur ne répond pas. Vérifiez votre connexion, puis réessayez.',
     try_again: 'Réessayer',
@@ -86,7 +86,7 @@ export const shell = words(
       lost_reading: seconds => `**Pas de connexion depuis ${number(seconds)} s.** Vous voyez la page telle qu’elle était alors.`,
       trying_in: seconds => (seconds > 0 ? `Nouvel essai dans ${number(seconds)} s.` : 'Nouvel essai en cours.'),
       back: edits => (edits === 0 ? '**De retour.** Rien n’est perdu.' : `**De retour.** ${number(edits)} ${edits === 1 ? 'modification a été envoyée' : 'modifications ont été envoyées'} ; rien n’est perdu.`),
-      closed: '**Cette page est dépassée.** Une version plus récente existe, ou vous vous êtes connecté ailleurs.',
+      closed: '**Cette page est dépassée.** Une version plus récente existe, ou votre compte a été ouvert ailleurs.',
     },
     verdict: {
       accepted: 'Réussi',
