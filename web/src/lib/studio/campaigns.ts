@@ -3,8 +3,8 @@ import type { CandidateRow } from '$lib/wire/CandidateRow';
 import type { QuestionHead } from '$lib/wire/QuestionHead';
 import type { Status } from '$lib/wire/Status';
 
-export type LinkView = { code: string; expires_at: number; revoked: boolean };
-export type CandidateView = { session: string; name: string; email: string; alias: string | null; tags: string[]; link: LinkView | null; row: CandidateRow | null };
+export type LinkView = { code: string; expires_at: number | null; revoked: boolean };
+export type CandidateView = { session: string; name: string; email: string; alias: string; tags: string[]; link: LinkView | null; row: CandidateRow | null };
 export type CampaignAnswer = { campaign: CampaignRow; candidates: CandidateView[]; wall: { code: string } | null; now: number };
 export type CampaignState = 'before' | 'open' | 'closed' | 'paused' | 'archived';
 
