@@ -11,6 +11,7 @@ export type Person = Watched & { session: string };
 export type Look = { why: 'link' | 'late' | 'ours' } | { why: 'idle'; minutes: number };
 export type By = 'name' | 'status' | 'left' | 'passed' | 'verdict';
 
+const NAMES = new Intl.Collator(undefined, { numeric: true });
 const MINUTE = 60_000;
 const IDLE_MINUTES = 10;
 const BARS_MAX = 160;
@@ -49,7 +50,7 @@ export function left_of(row: CandidateRow, now: number): number | null {
 
 export function compare(by: By, a: Person, b: Person): number {
   switch (by) {
-    case 'name': return a.name.localeCompare(b.name);
+    case 'name': return NAMES.compare(a.name, b.name);
     case 'status': return rank(a.candidate) - rank(b.candidate);
     case 'passed': return a.candidate.passed - b.candidate.passed;
     case 'verdict': return (a.candidate.last_verdict?.at ?? 0) - (b.candidate.last_verdict?.at ?? 0);
@@ -62,7 +63,7 @@ export function compare(by: By, a: Person, b: Person): number {
 export function in_order(people: Person[], { by, down }: { by: By; down: boolean }): Person[] {
   const turn = down ? -1 : 1;
   const grouped = by !== 'name';
-  return [...people].sort((a, b) => (grouped ? rank(a.candidate) - rank(b.candidate) : 0) || turn * compare(by, a, b) || a.name.localeCompare(b.name));
+  return [...people].sort((a, b) => (grouped ? rank(a.candidate) - rank(b.candidate) : 0) || turn * compare(by, a, b) || NAMES.compare(a.name, b.name));
 }
 
 /** The length of the axis that all lanes share, in minutes, and where its numbers stand. */
