@@ -356,7 +356,7 @@ export const sit = words(
       declined_why: creator => `Nous en avons informé ${creator}. Vous pouvez encore participer, jusqu’à la fermeture de la campagne.`,
       accept_after_all: 'Participer tout de même',
       decline_title: 'Refuser l’invitation ?',
-      decline_body: creator => `${creator} en est informé aussitôt. Jusqu’à la fermeture de la campagne, vous pouvez changer d’avis sur cette page.`,
+      decline_body: creator => `Nous en informons ${creator} aussitôt. Jusqu’à la fermeture de la campagne, vous pouvez changer d’avis sur cette page.`,
       decline_reason: 'Un mot sur la raison, si vous le souhaitez',
       decline_do: 'Refuser',
       keep: 'Garder l’invitation',
