@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test as base, type Browser, type Page } from '@playwright/test';
+
+const PROGRAM = process.env.POLYCODE_BIN ?? join(import.meta.dirname, '../../target/debug/polycode');
+
+/** A server of its own for one test, on a free port, with its data in a temporary directory. */
+export class Server {
+  readonly url: string;
+  readonly setup_link: Promise<string>;
+  #process: ChildProcess;
+  #data: string;
+
+  private constructor(port: number, data: string, options: string[]) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.#data = data;
+    this.#process = spawn(PROGRAM, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, ...options], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
+    this.setup_link = new Promise(resolve => {
+      let text = '';
+      this.#process.stdout?.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        const link = /http\S+token=\S+/.exec(text)?.[0];
+        if (link) resolve(link);
+      });
+    });
+  }
+
+  static async start(options: string[] = [], data = mkdtempSync(join(tmpdir(), 'polycode-'))): Promise<Server> {
+    const server = new Server(await free_port(), data, options);
+    for (;;) {
+      const answered = await fetch(`${server.url}/healthz`).then(answer => answer.ok, () => false);
+      if (answered) return server;
+      if (server.#process.exitCode !== null) throw new Error('the server does not start');
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise(resolve => this.#process.once('exit', resolve));
+    this.#process.kill('SIGKILL');
+    await ended;
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}
+
+function free_port(): Promise<number> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+export const test = base.extend<{ server: Server; options: string[] }>({
+  options: [[], { option: true }],
+  server: async ({ options }, use) => {
+    const server = await Server.start(options);
+    await use(server);
+    await server.stop();
+  },
+});
+
+export const ADMIN = { name: 'Inès Carvalho', email: 'ines@kallsvik.example', password: 'kallsvik harbour' };
+
+/** Opens the printed link and makes the first administrator. */
+export async function set_up(server: Server, page: Page): Promise<void> {
+  await page.goto(await server.setup_link);
+  await page.getByLabel('Your name').fill(ADMIN.name);
+  await page.getByLabel('Email').fill(ADMIN.email);
+  await page.getByLabel('Password').fill(ADMIN.password);
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await page.getByRole('heading', { name: 'Campaigns', level: 1 }).waitFor();
+}
+
+/** Asks the interface in the name of whoever is signed in on `page`. */
+export async function ask<T>(page: Page, method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await page.request.fetch(`${new URL(page.url()).origin}/api/v1/${path}`, { method, ...(body === undefined ? {} : { data: body }) });
+  if (!answer.ok()) throw new Error(`${method} ${path}: ${answer.status()} ${await answer.text()}`);
+  return (answer.status() === 204 ? undefined : await answer.json()) as T;
+}
+
+/** A page in a browser profile of its own: another device. */
+export async function another_device(browser: Browser, size = { width: 1440, height: 900 }): Promise<Page> {
+  const context = await browser.newContext({ viewport: size, locale: 'en-GB', timezoneId: 'Europe/Paris' });
+  return context.newPage();
+}
