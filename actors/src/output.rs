@@ -12,6 +12,7 @@ use domain::{
     ports::{Bus, Published},
     rows::Topic,
     run::{Channel, Progress},
+    session::RunResult,
 };
 use serde::Serialize;
 
@@ -31,7 +32,8 @@ struct Log {
     epoch: u64,
     /// All bytes so far, over all channels; other news count for one.
     seq: u64,
-    state: Option<Bytes>,
+    /// Its state, and the verdicts so far.
+    rows: BTreeMap<String, Bytes>,
     texts: BTreeMap<(u16, Channel), Text>,
 }
 
@@ -92,19 +94,29 @@ impl Outputs {
             Progress::Output { validator, channel, bytes, .. } => {
                 self.tell_output(submission, (validator, channel), &bytes);
             }
+            // Told by whoever knows what is hidden.
             Progress::Judged(_) => {}
         }
     }
 
     pub(crate) fn tell_state(&self, submission: SubmissionId, state: RunState) {
-        let row = Bytes::from(serde_json::to_vec(&state).expect("states are plain data"));
+        self.tell_row(submission, "state".to_owned(), &state);
+    }
+
+    /// One validator is judged, before the whole run is.
+    pub(crate) fn tell_result(&self, submission: SubmissionId, result: &RunResult) {
+        self.tell_row(submission, format!("judged.{}", result.validator), result);
+    }
+
+    fn tell_row(&self, submission: SubmissionId, key: String, row: &impl Serialize) {
+        let row = Bytes::from(serde_json::to_vec(row).expect("rows are plain data"));
         let frame = {
             let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
             let log = logs.entry(submission).or_default();
             let prev = log.seq;
             log.seq += 1;
-            log.state = Some(row.clone());
-            log.frame(submission, prev, ("state".to_owned(), Some(row)))
+            log.rows.insert(key.clone(), row.clone());
+            log.frame(submission, prev, (key, Some(row)))
         };
         self.publish(frame);
     }
@@ -136,7 +148,7 @@ impl Outputs {
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let nothing = Log::default();
         let log = logs.get(&submission).unwrap_or(&nothing);
-        let state = log.state.iter().map(|row| ("state".to_owned(), Some(row.clone())));
+        let plain = log.rows.iter().map(|(key, row)| (key.clone(), Some(row.clone())));
         let texts = log.texts.iter().map(|(key, text)| {
             let row = serde_json::to_vec(&Chunk { offset: 0, text: &text.shown });
             (name(*key), Some(row.expect("chunks are plain data").into()))
@@ -148,7 +160,7 @@ impl Outputs {
             prev: None,
             reset: true,
             more: false,
-            rows: state.chain(texts).collect(),
+            rows: plain.chain(texts).collect(),
         }
     }
 }

@@ -9,8 +9,8 @@ use domain::{
     ids::{CommandId, SubmissionId},
     ports::Unavailable,
     rows::Topic,
-    run::{Input, Job, Outcome, ValidatorResult, Verdict},
-    session::RunKind,
+    run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
+    session::{RunKind, RunResult},
     stream::{Origin, Stream},
     submission::{Command, Shown, Submitted},
 };
@@ -60,7 +60,14 @@ impl Worker {
         } else {
             match self.prepare(submission, &row.submitted).await {
                 Ok((job, validators)) => {
-                    let tell = |progress| self.outputs.tell(submission, progress);
+                    let kind = row.submitted.kind;
+                    let tell = |progress| {
+                        if let Progress::Judged(result) = &progress {
+                            let known = shown(kind, result, &validators);
+                            self.outputs.tell_result(submission, &RunResult::of(result, &known));
+                        }
+                        self.outputs.tell(submission, progress);
+                    };
                     (self.deps.sandbox.run(&job, &tell).await, validators)
                 }
                 Err(error) => {
@@ -141,6 +148,16 @@ impl Worker {
             comparison: validator.comparison.clone().unwrap_or_else(|| code.comparison.clone()),
             streamed: validator.shown,
         })
+    }
+}
+
+/// What the candidate may know of the validator that `result` is of.
+fn shown(kind: RunKind, result: &ValidatorResult, validators: &[Shown]) -> Shown {
+    let known = validators.get(usize::from(result.validator));
+    match (kind, known) {
+        (RunKind::Free, _) => Shown { name: String::new(), shown: true },
+        (_, Some(known)) => known.clone(),
+        (_, None) => Shown { name: String::new(), shown: false },
     }
 }
 

@@ -110,7 +110,9 @@ async fn serve(app: Shared, caller: Caller, socket: WebSocket) {
         presence: None,
     };
     connection.arrive().await;
-    let code = connection.read(&mut stream).await;
+    // Nobody: the cookie has ended, or the link was revoked.
+    let is_known = !connection.caller.all().is_empty();
+    let code = if is_known { connection.read(&mut stream).await } else { Some(close::NOT_ALLOWED) };
     connection.leave();
     if let Some(code) = code {
         connection.outbox.close(code).await;

@@ -182,7 +182,7 @@ fn results(kind: RunKind, outcome: &Outcome, validators: &[Shown]) -> Vec<RunRes
 
 impl RunResult {
     /// Of a hidden validator nothing is told but whether it passed.
-    fn of(result: &ValidatorResult, known: &Shown) -> Self {
+    pub fn of(result: &ValidatorResult, known: &Shown) -> Self {
         let text = |text: &str| {
             let characters = if known.shown { SHOWN_CHARS } else { 0 };
             text.chars().take(characters).collect::<String>()

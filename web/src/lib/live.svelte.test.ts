@@ -101,7 +101,7 @@ test('a close code from 4500 on is final, below it is not', async () => {
 
 test('a bye names the time of return', async () => {
   const { server } = connected();
-  server.says({ type: 'bye', code: 'draining', retry_after_ms: 3_000 });
+  server.says({ type: 'bye', code: 4_000, retry_after_ms: 3_000 });
   server.close(4_001);
   await vi.advanceTimersByTimeAsync(2_900);
   expect(FakeSocket.all).toHaveLength(1);

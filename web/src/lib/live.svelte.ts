@@ -183,6 +183,9 @@ export class Live {
         return this.#settle(frame.command_id, { ok: true, answer: frame.answer, epoch: frame.epoch, seq: frame.seq });
       case 'refused':
         return this.#refused(frame.command_id, frame.why);
+      case 'unwatched':
+        // Not ours to see, now or ever: it stays as it is.
+        return;
       case 'bye':
         this.#retry_after_ms = frame.retry_after_ms ?? 0;
         return;

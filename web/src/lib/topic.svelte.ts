@@ -97,6 +97,8 @@ export class Topic {
 
 /** Joins chunks of output, each named by the offset of its first byte; one that came before is left out. */
 export function append_output(old: unknown, next: unknown): unknown {
+  // Its other rows, the state and the verdicts, replace what was there.
+  if (typeof (next as Partial<Output>).offset !== 'number') return next;
   const [before, chunk] = [old as Output | undefined, next as Output];
   if (!before) return { ...chunk };
   if (chunk.offset <= before.offset) return before;

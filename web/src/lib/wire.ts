@@ -1,43 +1,30 @@
 /** What crosses the wire, one type a row, a frame or an answer. Times are ms since 1970, durations ms. */
-
-export type Status =
-  | 'confirmation_pending'
-  | 'confirmed'
-  | 'declined'
-  | 'cancelled'
-  | 'test_sent'
-  | 'test_opened'
-  | 'test_in_process'
-  | 'test_finished';
-
-export type Language = 'python' | 'c' | 'cpp' | 'javascript';
-
-export type Verdict =
-  | 'accepted'
-  | 'wrong_answer'
-  | 'time_limit'
-  | 'wall_limit'
-  | 'memory_limit'
-  | 'output_limit'
-  | 'disk_limit'
-  | 'process_limit'
-  | 'runtime_error'
-  | 'compile_error'
-  | 'rejected'
-  | 'internal_error';
-
+import type { Credit } from './wire/Credit';
+import type { Language } from './wire/Language';
+import type { Limits } from './wire/Limits';
+import type { RunKind } from './wire/RunKind';
+import type { RunResult } from './wire/RunResult';
+import type { SourceFile } from './wire/SourceFile';
+import type { Stage } from './wire/Stage';
+import type { Status } from './wire/Status';
+import type { Why } from './wire/Why';
+import type { ServerFrame as OtherFrame } from './wire/ServerFrame';
+export type { ClientFrame } from './wire/ClientFrame';
+export type { LateRow } from './wire/LateRow';
+export type { QuestionRow } from './wire/QuestionRow';
+export type { RunRow } from './wire/RunRow';
+export type { SessionRow } from './wire/SessionRow';
+export type { Verdict } from './wire/Verdict';
+export type { Credit, Language, Limits, RunKind, SourceFile, Status };
 /** Why something was not done: a stable word for the page, a sentence for people. */
-export type Refusal = { code: string; text: string; retry_after_ms?: number };
+export type Refusal = Why;
+export type QuestionState = Stage;
+/** How the program did on one validator; of a hidden one the texts are empty. */
+export type ResultRow = RunResult;
 
 export type Row = { key: string; value: unknown };
 
 // --- the socket ---
-
-export type ClientFrame =
-  | { type: 'watch'; topic: string; epoch?: number; after_seq?: number; from?: number; count?: number }
-  | { type: 'unwatch'; topic: string }
-  | { type: 'do'; command_id: string; to: string; command: unknown; first?: true }
-  | { type: 'ping'; sent_ms: number; rtt_ms?: number };
 
 export type RowsFrame = {
   type: 'rows';
@@ -52,104 +39,10 @@ export type RowsFrame = {
   rows: Row[];
 };
 
-export type ServerFrame =
-  | RowsFrame
-  | { type: 'done'; command_id: string; epoch: number; seq: number; answer?: unknown }
-  | { type: 'refused'; command_id: string; why: Refusal }
-  | { type: 'pong'; sent_ms: number; server_ms: number; heads: Record<string, [epoch: number, seq: number]> }
-  | { type: 'bye'; code: string; retry_after_ms?: number };
+/** A frame from the server: `rows` is written by hand there, the others are generated. */
+export type ServerFrame = RowsFrame | OtherFrame;
 
-// --- topic `session.<id>` ---
 
-export type Credit = { from: number; to: number; ms: number };
-
-/** Row `session`. */
-export type SessionRow = {
-  status: Status;
-  campaign_title: string;
-  test_title: string;
-  candidate_name: string;
-  opens_at: number;
-  closes_at: number | null;
-  zone: string;
-  time_allowed_ms: number;
-  extra_ms: number;
-  linear: boolean;
-  questions: number;
-  points: number;
-  started_at: number | null;
-  ends_at: number | null;
-  time_up_at: number | null;
-  sealed_at: number | null;
-  handed_in: boolean;
-  paused_at: number | null;
-  current: number;
-  seat: string | null;
-  credits: Credit[];
-  allow_small_screen: boolean;
-  announcement: { text: string; at: number } | null;
-  preview: boolean;
-  edits: number;
-};
-
-export type QuestionState = 'locked' | 'open' | 'time_up' | 'sealed';
-
-/** Row `question.<n>`, n from 0. */
-export type QuestionRow = {
-  n: number;
-  title: string | null;
-  points: number;
-  kind: 'code' | 'quiz';
-  tags: string[];
-  limit_ms: number | null;
-  state: QuestionState;
-  ends_at: number | null;
-  edited: boolean;
-  answered: boolean;
-  runs: number;
-  best: { passed: number; total: number; score: number | null } | null;
-  changed_since_run: boolean;
-  language: Language | null;
-  choices: number[] | null;
-};
-
-export type RunKind = 'examples' | 'all' | 'final' | 'free';
-
-/** How the program did on one validator; of a hidden one only the first four are there. */
-export type ResultRow = {
-  validator: number;
-  shown: boolean;
-  name: string;
-  verdict: Verdict;
-  cpu_ms?: number;
-  wall_ms?: number;
-  memory_bytes?: number;
-  detail?: string;
-  stdout?: string;
-  stderr?: string;
-  input?: string;
-  expected?: string;
-};
-
-/** Row `run.<submission>`. */
-export type RunRow = {
-  submission: string;
-  question: number;
-  kind: RunKind;
-  language: Language;
-  at: number;
-  state: 'queued' | 'running' | 'judged';
-  place: number | null;
-  revision: number;
-  passed: number | null;
-  total: number;
-  results: ResultRow[];
-  compiled: boolean | null;
-  compiler_output: string;
-};
-
-/** Row `late.<id>`: an edit that came after sealing, kept apart. */
-export type LateRow = { question: number; name: string; text_chars: number; at: number; accepted: boolean };
 
 // --- topic `output.<submission>` ---
 
@@ -204,22 +97,13 @@ export type LinkAnswer = {
   creator_name?: string;
   expires_at?: number;
   test_title?: string;
-  opens_at?: number;
+  opens_at?: number | null;
   closes_at?: number | null;
   zone?: string;
   time_allowed_ms?: number;
   questions?: number;
   points?: number;
   decline_until?: number;
-};
-
-export type Limits = {
-  cpu_ms: number;
-  wall_ms: number;
-  memory_bytes: number;
-  processes: number;
-  output_bytes: number;
-  disk_bytes: number;
 };
 
 export type LanguageChoice = { language: Language; version: string };
@@ -242,8 +126,6 @@ export type Question = {
   tags: string[];
   component: CodeComponent | QuizComponent;
 };
-
-export type SourceFile = { name: string; text: string };
 
 /** `GET /api/v1/sit/{session}/practice`: a question outside the clock, with its starter text. */
 export type PracticeQuestion = Question & {

@@ -9,7 +9,7 @@ export function glance(row: QuestionRow): Glance {
   if (row.kind === 'quiz') return row.answered ? 'answered' : 'untouched';
   if (row.best && row.best.total > 0 && row.best.passed === row.best.total) return 'passed';
   if (row.runs > 0 && row.best) return 'some';
-  return row.edited ? 'edited' : 'untouched';
+  return row.answered ? 'edited' : 'untouched';
 }
 
 export const GLANCE_ICONS: Record<Glance, IconName> = { passed: 'check', some: 'half', edited: 'edit', answered: 'check', untouched: 'ring', over: 'same', locked: 'lock' };

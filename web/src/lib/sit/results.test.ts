@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RunRow } from '$lib/wire';
-import { compared, line_of, lines, most_telling } from './results';
+import type { ResultRow } from '$lib/wire';
+import { compared, line_of, lines, most_telling, view_of, type RunView } from './results';
 
 const VALIDATORS = [
   { name: 'Example 1', shown: true, weight: 1 },
@@ -9,7 +9,7 @@ const VALIDATORS = [
 ];
 
 test('a run goes from one validator to the next', () => {
-  const run = a_run({ results: [{ validator: 0, shown: true, name: 'Example 1', verdict: 'accepted' }] });
+  const run = a_run({ results: [result(0, true, 'accepted')] });
   expect(lines(VALIDATORS, run).map(line => line.state)).toEqual(['accepted', 'running', 'waiting']);
 });
 
@@ -19,9 +19,9 @@ test('a run of the examples leaves the hidden ones alone', () => {
 
 test('the first failure that can be looked at is shown', () => {
   const results = [
-    { validator: 0, shown: true, name: '', verdict: 'accepted' as const },
-    { validator: 1, shown: false, name: '', verdict: 'rejected' as const },
-    { validator: 2, shown: true, name: '', verdict: 'wrong_answer' as const },
+    result(0, true, 'accepted'),
+    result(1, false, 'rejected'),
+    result(2, true, 'wrong_answer'),
   ];
   expect(most_telling(lines(VALIDATORS, a_run({ state: 'judged', results })))).toBe(2);
 });
@@ -39,9 +39,21 @@ test('a line that is named is found', () => {
   expect(line_of('killed by signal 11')).toBeUndefined();
 });
 
-function a_run(rest: Partial<RunRow>): RunRow {
+function a_run(rest: Partial<RunView>): RunView {
   return {
     submission: '1', question: 0, kind: 'all', language: 'python', at: 0, state: 'running', place: null, revision: 1, passed: null, total: 3,
     results: [], compiled: null, compiler_output: '', ...rest,
   };
 }
+
+function result(validator: number, shown: boolean, verdict: ResultRow['verdict']): ResultRow {
+  return { validator, name: '', shown, verdict, cpu_ms: 1, wall_ms: 1, memory_bytes: 1, detail: '', stdout: '', stderr: '' };
+}
+
+test('a run that waits knows its place, and one that runs what was judged so far', () => {
+  const { place: _, ...row } = a_run({});
+  const stored = { ...row, state: 'queued' as const };
+  expect(view_of(stored, { state: 'queued', place: 3 }, [])).toMatchObject({ state: 'queued', place: 3 });
+  expect(view_of(stored, { state: 'running', validator: 1 }, [result(0, true, 'accepted')])).toMatchObject({ state: 'running', results: [{ validator: 0 }] });
+  expect(view_of({ ...stored, state: 'judged' }, { state: 'compiling' }, [])).toMatchObject({ state: 'judged' });
+});

@@ -1,6 +1,19 @@
 /** What the list of validators and the pane beside it show of a run. */
 import type { ResultRow, RunRow, ValidatorShown, Verdict } from '$lib/wire';
 
+/** A run as the page shows it: the stored row, and what is told of it while it goes on. */
+export type RunView = Omit<RunRow, 'state'> & { state: 'queued' | 'running' | 'judged'; place: number | null };
+
+/** Row `state` of a run's output. */
+export type RunState = { state: 'queued'; place: number } | { state: 'compiling' } | { state: 'running'; validator: number };
+
+/** Joins a run's row with what is told while it goes on. */
+export function view_of(row: RunRow, state: RunState | undefined, judged: ResultRow[]): RunView {
+  if (row.state === 'judged') return { ...row, state: 'judged', place: null };
+  const place = state?.state === 'queued' ? state.place : null;
+  return { ...row, state: state && state.state !== 'queued' ? 'running' : 'queued', place, results: judged };
+}
+
 export type Line = {
   validator: number;
   name: string;
@@ -10,7 +23,7 @@ export type Line = {
 };
 
 /** One line a validator: its result in the last run, or how far that run is. */
-export function lines(validators: readonly ValidatorShown[], run: RunRow | undefined): Line[] {
+export function lines(validators: readonly ValidatorShown[], run: RunView | undefined): Line[] {
   let next_runs = run?.state === 'running';
   return validators.map(({ name, shown }, validator) => {
     const result = run?.results.find(one => one.validator === validator);

@@ -5,7 +5,8 @@ import { file_key } from '$lib/draft';
 import { random_id } from '$lib/ids';
 import type { Live } from '$lib/live.svelte';
 import { append_output, type Output, type Topic } from '$lib/topic.svelte';
-import type { CodeComponent, FileName, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, RunKind, RunRow } from '$lib/wire';
+import type { CodeComponent, FileName, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, ResultRow, RunKind, RunRow } from '$lib/wire';
+import { view_of, type RunState, type RunView } from './results';
 import type { Sitting } from './sitting.svelte';
 
 /** An answer in code, as the editor and the results show it: in a session, or in practice. */
@@ -16,8 +17,8 @@ export interface Work {
   readonly read_only: boolean;
   readonly refused: Refusal | null;
   /** The last run, and the last one on the person's own input. */
-  readonly run: RunRow | undefined;
-  readonly free: RunRow | undefined;
+  readonly run: RunView | undefined;
+  readonly free: RunView | undefined;
   readonly best: { passed: number; total: number } | null;
   text(file: FileName): string | undefined;
   caret(file: FileName): number;
@@ -107,8 +108,14 @@ export class SessionWork implements Work {
     };
   }
 
-  #runs(wanted: (run: RunRow) => boolean): RunRow[] {
-    return this.#sitting.runs.filter(run => run.question === this.#n && wanted(run));
+  #runs(wanted: (run: RunRow) => boolean): RunView[] {
+    return this.#sitting.runs.filter(run => run.question === this.#n && wanted(run)).map(run => this.#view(run));
+  }
+
+  #view(run: RunRow): RunView {
+    const topic = this.#topics.get(run.submission);
+    const judged = topic?.under<ResultRow>('judged.').map(([, result]) => result) ?? [];
+    return view_of(run, topic?.row<RunState>('state'), judged);
   }
 }
 
@@ -124,7 +131,7 @@ export class PracticeWork implements Work {
   readonly best = null;
   readonly free = undefined;
   refused: Refusal | null = $state(null);
-  run: RunRow | undefined = $state.raw();
+  run: RunView | undefined = $state.raw();
   language: Language = $state('python');
   #texts = new SvelteMap<string, Text>();
   readonly #session: string;
@@ -171,7 +178,7 @@ export class PracticeWork implements Work {
 
   async start_run(kind: RunKind): Promise<void> {
     const total = this.#component.validators.length;
-    const row: RunRow = {
+    const row: RunView = {
       submission: random_id(), question: 0, kind, language: this.language, at: Date.now(), state: 'running', place: null,
       revision: 0, passed: null, total, results: [], compiled: null, compiler_output: '',
     };
