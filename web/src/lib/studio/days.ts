@@ -8,8 +8,8 @@ export function window_steps(minutes: number): Steps {
   if (minutes <= 6 * HOUR) return { each: 5, medium: 15, major: HOUR };
   if (minutes <= 2 * DAY) return { each: HOUR, medium: HOUR, major: 6 * HOUR };
   const days = minutes / DAY;
-  if (days <= 16) return { each: DAY, medium: DAY, major: 3 * DAY };
-  if (days <= 70) return { each: DAY, medium: 7 * DAY, major: 14 * DAY };
+  if (days <= 24) return { each: DAY, medium: DAY, major: 3 * DAY };
+  if (days <= 70) return { each: DAY, medium: 7 * DAY, major: 7 * DAY };
   return { each: 7 * DAY, medium: 28 * DAY, major: 56 * DAY };
 }
 
