@@ -240,7 +240,8 @@ impl State {
             summaries.entry(*campaign).or_default();
         }
         for (campaign, summary) in &summaries {
-            if self.told.get(campaign) != Some(summary) {
+            // Told again each second, since a board may have just begun to listen.
+            if *summary != QueueSummary::default() || self.told.contains_key(campaign) {
                 crate::board::pass(&self.deps, *campaign, "queue".to_owned(), summary);
             }
         }

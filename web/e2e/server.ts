@@ -12,12 +12,14 @@ export class Server {
   readonly url: string;
   readonly setup_link: Promise<string>;
   #process: ChildProcess;
-  #data: string;
+  readonly #data: string;
+  readonly #options: string[];
 
   private constructor(port: number, data: string, options: string[]) {
     this.url = `http://127.0.0.1:${port}`;
     this.#data = data;
-    this.#process = spawn(PROGRAM, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, ...options], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
+    this.#options = ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, ...options];
+    this.#process = this.#spawn();
     this.setup_link = new Promise(resolve => {
       let text = '';
       this.#process.stdout?.on('data', (chunk: Buffer) => {
@@ -30,18 +32,38 @@ export class Server {
 
   static async start(options: string[] = [], data = mkdtempSync(join(tmpdir(), 'polycode-'))): Promise<Server> {
     const server = new Server(await free_port(), data, options);
+    await server.#answers();
+    return server;
+  }
+
+  /** Ends it at once, as a power cut would. */
+  async kill(): Promise<void> {
+    const ended = new Promise(resolve => this.#process.once('exit', resolve));
+    this.#process.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Starts it again on the same data and the same port. */
+  async start_again(): Promise<void> {
+    this.#process = this.#spawn();
+    await this.#answers();
+  }
+
+  #spawn(): ChildProcess {
+    return spawn(PROGRAM, this.#options, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
+  }
+
+  async #answers(): Promise<void> {
     for (;;) {
-      const answered = await fetch(`${server.url}/healthz`).then(answer => answer.ok, () => false);
-      if (answered) return server;
-      if (server.#process.exitCode !== null) throw new Error('the server does not start');
+      const answered = await fetch(`${this.url}/healthz`).then(answer => answer.ok, () => false);
+      if (answered) return;
+      if (this.#process.exitCode !== null) throw new Error('the server does not start');
       await new Promise(resolve => setTimeout(resolve, 50));
     }
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise(resolve => this.#process.once('exit', resolve));
-    this.#process.kill('SIGKILL');
-    await ended;
+    await this.kill();
     rmSync(this.#data, { recursive: true, force: true });
   }
 }

@@ -175,7 +175,12 @@ pub(crate) async fn remove(
         let text = "this candidate has started; type their name to remove them all the same";
         return Err(Refusal::new(StatusCode::CONFLICT, "confirm_name", text));
     }
-    campaigns::command(&app, &caller, id, Command::Remove { session }).await
+    let removed = campaigns::command(&app, &caller, id, Command::Remove { session }).await?;
+    if !has_started {
+        // Nothing hangs on it: the name is forgotten, and the address can be invited anew.
+        app.node.deps.people.erase_contact(session).await?;
+    }
+    Ok(removed)
 }
 
 pub(crate) async fn sent(

@@ -1,0 +1,85 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page } from '@playwright/test';
+import { make_room } from './room';
+import { another_device, ask, set_up, test } from './server';
+
+const SHOTS = process.env.SHOTS;
+
+/** Axe finds nothing, in both themes, wide and narrow, and nothing scrolls sideways. */
+async function is_sound(page: Page, name: string): Promise<void> {
+  for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map(({ id, nodes }) => `${name} ${width} ${colorScheme} ${id}: ${nodes.map(node => node.html).join(' ')}`)).toEqual([]);
+      if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}-${width}-${colorScheme}.png` });
+    }
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(overflow, `${name} at ${width} scrolls sideways`).toBeLessThanOrEqual(0);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+test('the studio is sound', async ({ server, page }) => {
+  await page.goto(server.url);
+  await is_sound(page, 'home');
+  await set_up(server, page);
+  const { campaign, seats } = await make_room(page, ['Aya Suleimanova', 'Tomás Ó Briain']);
+  const { contents } = await ask<{ contents: { id: string; summary: { kind: string } }[] }>(page, 'GET', 'contents');
+  const { tests } = await ask<{ tests: { id: string }[] }>(page, 'GET', 'tests');
+  const of_kind = (kind: string) => contents.find(one => one.summary.kind === kind)?.id;
+  const pages = {
+    contents: '/contents', code: `/contents/${of_kind('code')}`, quiz: `/contents/${of_kind('quiz')}`, tests: '/tests', test: `/tests/${tests[0]?.id}`,
+    campaigns: '/campaigns', new: '/campaigns/new', campaign: `/campaigns/${campaign}`, monitor: `/campaigns/${campaign}/monitor`,
+    candidate: `/campaigns/${campaign}/candidates/${seats[0]?.session}`,
+  };
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(server.url + path);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await is_sound(page, name);
+  }
+});
+
+test('the sitting is sound', async ({ server, page, browser }) => {
+  await set_up(server, page);
+  const { seats, campaign } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
+  const aya = await another_device(browser);
+  await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
+  await aya.getByRole('button', { name: 'Go on' }).waitFor();
+  await is_sound(aya, 'invited');
+  await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: /^Start/ }).waitFor();
+  await is_sound(aya, 'start');
+  await aya.getByRole('button', { name: /^Start/ }).click();
+  await aya.locator('.cm-content').click();
+  await aya.keyboard.type('print(sum(map(int, input().split())))');
+  await aya.getByRole('button', { name: 'Run all' }).click();
+  await expect(aya.getByText('Best so far')).toBeVisible();
+  await is_sound(aya, 'sit');
+  await aya.getByRole('navigation').getByRole('button', { name: /Is it so/ }).click();
+  await aya.getByRole('radio', { name: 'Yes' }).check();
+  await is_sound(aya, 'sit-quiz');
+  await aya.getByRole('button', { name: 'Hand in…' }).click();
+  await is_sound(aya, 'hand-in');
+  await aya.getByRole('dialog').getByRole('button', { name: 'Hand in', exact: true }).click();
+  await aya.getByRole('heading', { name: /^Receipt/ }).waitFor();
+  await is_sound(aya, 'receipt');
+
+  const { code } = await ask<{ code: string }>(page, 'POST', `campaigns/${campaign}/wall`, {});
+  const wall = await another_device(browser, { width: 1920, height: 1080 });
+  await wall.goto(`${server.url}/wall/${code}`);
+  await expect(wall.getByText('A. S.')).toBeVisible();
+  const { violations } = await new AxeBuilder({ page: wall }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)).toEqual([]);
+  if (SHOTS) await wall.screenshot({ path: `${SHOTS}/wall.png` });
+});
+
+test('a link that opens nothing says why, in French too', async ({ server, page }) => {
+  await page.goto(`${server.url}/s/00000000-0000-4000-8000-000000000000`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.getByRole('button', { name: /Français/ }).click();
+  await expect(page.locator('html')).toHaveAttribute('lang', 'fr');
+  await is_sound(page, 'unknown-link');
+});
