@@ -175,7 +175,8 @@ impl State {
     }
 
     fn hand_out(&mut self) {
-        while let (Some(next), Some(runner)) = (self.next(), self.free.pop_front()) {
+        while let Some(next) = self.next() {
+            let Some(runner) = self.free.pop_front() else { return };
             let Some(row) = self.waiting.remove(&next) else { return };
             let submission = next.1;
             let attempts = self.attempts.entry(submission).or_default();
