@@ -1,7 +1,7 @@
 //! Time: when a session and its questions end, and what moves that end. Only events do, and only
 //! to later.
 
-use super::{Event, GIFT_MAX, GRACE, Pause, Refusal, Running, Session, Stage, Terms};
+use super::{Event, GIFT_MAX, GRACE, Refusal, Running, Session, Stage, Terms};
 use crate::{
     aggregate::{Outage, Times},
     at::{At, Ms},
@@ -122,14 +122,13 @@ impl Session {
     }
 
     /// Gives back an outage: as much as the candidate still had when it began stays theirs. What of
-    /// it fell into a pause was given back with the pause.
+    /// it fell into a pause, or into an outage that is known, was given back before.
     pub(super) fn credit(&self, outage: Outage) -> Vec<Event> {
         let Some(run) = self.run.as_ref() else { return vec![] };
-        let known = run.credits.iter().any(|credit| credit.to == outage.to);
         let from = outage.from.max(run.started_at);
-        let by = outage.to - from - run.paused_within(from, outage.to);
+        let by = outage.to - from - run.given_back_within(from, outage.to);
         let ran = run.sealed_at.is_none() && run.time_up_at.is_none() && run.paused_at.is_none();
-        if known || !ran || run.ends_at <= from || by <= Ms(0) {
+        if !ran || run.ends_at <= from || by <= Ms(0) {
             return vec![];
         }
         vec![Event::Credited {
@@ -193,10 +192,19 @@ impl Running {
             && own_end.is_none_or(|ends_at| received_at <= ends_at)
     }
 
-    /// How much of the time from `from` to `to` the clocks stood still.
-    fn paused_within(&self, from: At, to: At) -> Ms {
-        let within = |pause: &Pause| pause.to.min(to) - pause.from.max(from);
-        self.pauses.iter().map(within).filter(|length| Ms(0) < *length).fold(Ms(0), |a, b| a + b)
+    /// How much of the time from `from` to `to` was given back already.
+    fn given_back_within(&self, from: At, to: At) -> Ms {
+        let pauses = self.pauses.iter().map(|pause| (pause.from, pause.to));
+        let credits = self.credits.iter().map(|credit| (credit.from, credit.to));
+        let mut spans: Vec<_> = pauses.chain(credits).collect();
+        spans.sort_unstable();
+        let (mut within, mut reached) = (Ms(0), from);
+        for (start, end) in spans {
+            let (start, end) = (start.max(reached), end.min(to));
+            within = within + (end - start).max(Ms(0));
+            reached = reached.max(end);
+        }
+        within
     }
 
     /// The time was up and goes on: so does the question that was open last.
