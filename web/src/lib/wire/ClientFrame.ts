@@ -11,4 +11,12 @@ to: string, command: unknown,
 /**
  * It was never sent before.
  */
-first?: boolean, } | { "type": "ping", sent_ms: number, };
+first?: boolean, } | { "type": "ping", 
+/**
+ * The client's own clock; sent back as it is.
+ */
+sent_ms: number, 
+/**
+ * The round trip that the client measured last, to be shown to the creator.
+ */
+rtt_ms?: number, };
