@@ -1,6 +1,6 @@
 //! A command on its way to the owner of a stream.
 
-use domain::{at::At, command::Answer, ids::CommandId, stream::Origin};
+use domain::{at::At, command::Answer, frame::Why, ids::CommandId, stream::Origin};
 use tokio::sync::oneshot;
 
 /// Who asks, under which id, and since when.
@@ -27,4 +27,11 @@ pub(crate) struct Ask<C> {
     pub(crate) meta: Meta,
     pub(crate) command: C,
     pub(crate) reply: oneshot::Sender<Answer>,
+}
+
+impl<C> Ask<C> {
+    /// Answers that its stream was erased.
+    pub(crate) fn refuse_as_gone(self) {
+        self.reply.send(Answer::Refused(Why::new("gone", "this was erased"))).ok();
+    }
 }

@@ -6,7 +6,10 @@ mod rows;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,9 @@ use domain::{
     session::{CandidateRow, TypingRow},
     stream::Stream,
 };
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, rpc::CallResult};
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult,
+};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -38,7 +43,11 @@ const PAGE: usize = 1_000;
 
 /// The boards that somebody watches.
 #[derive(Default)]
-pub struct Boards(Mutex<HashMap<CampaignId, Weak<Board>>>);
+pub struct Boards {
+    known: Mutex<HashMap<CampaignId, Weak<Board>>>,
+    /// The last epoch that one was given.
+    epoch: AtomicU64,
+}
 
 /// A board; it stops when nobody holds it any more.
 pub struct Board(ActorRef<Msg>);
@@ -77,13 +86,14 @@ impl Boards {
         if let Some(board) = self.known(campaign) {
             return Some(board);
         }
-        let arguments = (deps.clone(), campaign);
+        let arguments = (deps.clone(), campaign, self.next_epoch(deps.clock.now()));
         let (actor, _) = Actor::spawn_linked(None, Joiner, arguments, supervisor).await.ok()?;
         let board = Arc::new(Board(actor));
         // Two may have been made at once: the first one in stays, the other one is dropped.
-        let mut boards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         boards.retain(|_, board| board.strong_count() > 0);
-        if let Some(first) = boards.get(&campaign).and_then(Weak::upgrade) {
+        let first = boards.get(&campaign).and_then(Weak::upgrade);
+        if let Some(first) = first.filter(|first| first.is_alive()) {
             return Some(first);
         }
         boards.insert(campaign, Arc::downgrade(&board));
@@ -91,11 +101,26 @@ impl Boards {
     }
 
     fn known(&self, campaign: CampaignId) -> Option<Arc<Board>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&campaign)?.upgrade()
+        let boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that failed may still be held by others, who find out when they read.
+        boards.get(&campaign)?.upgrade().filter(|board| board.is_alive())
+    }
+
+    /// A new board is a new epoch, greater than all before: what was seen of another one cannot be
+    /// gone on from.
+    fn next_epoch(&self, now: At) -> u64 {
+        let now = u64::try_from(now.0).unwrap_or(0);
+        let next = |last: u64| Some(now.max(last + 1));
+        let last = self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        last.map_or(now, |last| now.max(last + 1))
     }
 }
 
 impl Board {
+    fn is_alive(&self) -> bool {
+        self.0.get_status() < ActorStatus::Stopping
+    }
+
     /// What brings a watcher up to date who has seen `after` (epoch and seq): the frames since, or
     /// everything anew in pages.
     pub async fn read(&self, topic: Topic, after: (u64, u64)) -> Option<Vec<Arc<Published>>> {
@@ -122,6 +147,7 @@ struct State {
     deps: Deps,
     campaign: CampaignId,
     row: Option<CampaignRow>,
+    row_seq: u64,
     queue: Option<Bytes>,
     people: BTreeMap<SessionId, Seen>,
     contacts_are_old: bool,
@@ -141,6 +167,7 @@ struct Seen {
     candidate: Option<CandidateRow>,
     tags: Vec<String>,
     is_invited: bool,
+    invited_seq: u64,
     contact: Option<Contact>,
     link: Option<LinkRow>,
     typing: Option<TypingRow>,
@@ -149,12 +176,12 @@ struct Seen {
 impl Actor for Joiner {
     type Msg = Msg;
     type State = State;
-    type Arguments = (Deps, CampaignId);
+    type Arguments = (Deps, CampaignId, u64);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Msg>,
-        (deps, campaign): Self::Arguments,
+        (deps, campaign, epoch): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let mut changes = JoinSet::new();
         for topic in [Topic::Candidates(campaign), Topic::Of(Stream::Campaign(campaign))] {
@@ -166,12 +193,11 @@ impl Actor for Joiner {
                 }
             });
         }
-        // A new board is a new epoch: what was seen of another one cannot be gone on from.
-        let epoch = u64::try_from(deps.clock.now().0).unwrap_or(0);
         let mut state = State {
             deps,
             campaign,
             row: None,
+            row_seq: 0,
             queue: None,
             people: BTreeMap::new(),
             contacts_are_old: true,
@@ -203,10 +229,23 @@ impl Actor for Joiner {
             }
             Msg::Flush => state.flush().await,
             Msg::Reread => {
+                // No event tells of a new name.
+                state.contacts_are_old = true;
                 if let Err(error) = state.reread().await {
                     tracing::warn!(%error, "a board could not read");
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Msg>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        for ring in [&state.monitor, &state.wall] {
+            state.deps.heads.forget(ring.topic(), ring.epoch());
         }
         Ok(())
     }
@@ -218,7 +257,8 @@ impl State {
         {
             let mut after_key = None;
             loop {
-                let query = RowQuery { topic, after_key, changed_after: None, limit: PAGE };
+                // With what is gone, so that a lost removal is made up for.
+                let query = RowQuery { topic, after_key, changed_after: Some(0), limit: PAGE };
                 let rows = self.deps.store.rows(query).await?;
                 for row in &rows {
                     self.take_in_row(&row.key, row.seq, row.value.as_ref());
@@ -254,7 +294,8 @@ impl State {
                 seen.typing = parsed(value);
                 self.stirred.insert(session);
             }
-            "candidate" => {
+            "candidate" if seen.invited_seq <= seq => {
+                seen.invited_seq = seq;
                 let invited: Option<domain::campaign::InvitedRow> = parsed(value);
                 let tags = invited.as_ref().map(|row| row.tags.clone()).unwrap_or_default();
                 if seen.is_invited != invited.is_some() || seen.tags != tags {
@@ -275,15 +316,15 @@ impl State {
                 seen.candidate = parsed(value);
                 self.changed.insert(session);
             }
-        } else if key == "campaign" {
+        } else if key == "campaign" && self.row_seq <= seq {
+            self.row_seq = seq;
             let row: Option<CampaignRow> = parsed(value);
             // The settings say how the wall names people.
             if self.row.as_ref().map(|row| &row.settings) != row.as_ref().map(|row| &row.settings) {
                 self.changed.extend(self.people.keys());
             }
+            self.heading_changed |= json(&row) != json(&self.row);
             self.row = row;
-            self.contacts_are_old = true;
-            self.heading_changed = true;
         } else if key == "queue" {
             self.queue = value.cloned();
             self.heading_changed = true;
@@ -300,7 +341,7 @@ impl State {
         self.stirred.clear();
         self.heading_changed = false;
         for (ring, rows) in [(&mut self.monitor, monitor), (&mut self.wall, wall)] {
-            if let Some(published) = ring.push(rows) {
+            for published in ring.push(rows) {
                 self.deps.heads.set(
                     published.frame.topic,
                     published.frame.epoch,
@@ -314,12 +355,14 @@ impl State {
     async fn read_contacts(&mut self) {
         match self.deps.people.contacts(self.campaign).await {
             Ok(contacts) => {
-                for contact in contacts {
-                    let session = contact.session;
-                    let seen = self.people.entry(session).or_default();
-                    if seen.contact.as_ref() != Some(&contact) {
-                        seen.contact = Some(contact);
-                        self.changed.insert(session);
+                let mut contacts: HashMap<SessionId, Contact> =
+                    contacts.into_iter().map(|contact| (contact.session, contact)).collect();
+                // Who was erased has no name any more.
+                for (session, seen) in &mut self.people {
+                    let contact = contacts.remove(session);
+                    if seen.contact != contact {
+                        seen.contact = contact;
+                        self.changed.insert(*session);
                     }
                 }
             }
@@ -334,6 +377,10 @@ impl State {
         let ring = if topic == self.monitor.topic() { &self.monitor } else { &self.wall };
         ring.since(after).unwrap_or_else(|| ring.anew())
     }
+}
+
+fn json(row: &impl Serialize) -> Bytes {
+    serde_json::to_vec(row).expect("rows are plain data").into()
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(value: Option<&Bytes>) -> Option<T> {

@@ -35,6 +35,14 @@ impl Heads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&topic).copied()
     }
 
+    /// The writer of `topic` is no longer awake here; another one, of another epoch, may be.
+    pub(crate) fn forget(&self, topic: Topic, epoch: u64) {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heads.get(&topic).is_some_and(|(of, _)| *of == epoch) {
+            heads.remove(&topic);
+        }
+    }
+
     pub(crate) fn set(&self, topic: Topic, epoch: u64, seq: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, (epoch, seq));
     }

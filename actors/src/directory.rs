@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{
-    aggregate::{Aggregate, Outage},
+    aggregate::Aggregate,
     campaign::Campaign,
     command::{Answer, AnyCommand},
     content::Content,
@@ -17,16 +17,18 @@ use domain::{
     frame::Why,
     ids::SessionId,
     plan::Test,
+    rows::Topic,
     session::Session,
     stream::{Origin, SHARDS, Stream},
     submission::Submission,
 };
-use ractor::{Actor, ActorCell, ActorId, ActorRef};
+use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorStatus};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     ask::{Ask, Meta},
-    deps::Deps,
+    deps::{Deps, Heads},
+    journal::STREAM_EPOCH,
     owner::{Arguments, Msg, Owner},
     placement::Placement,
 };
@@ -42,6 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits in between.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// The code of a refusal by a stream that is out of order.
+pub(crate) const BROKEN: &str = "broken";
+
 /// See the module.
 pub struct Directory {
     deps: Deps,
@@ -54,6 +59,8 @@ pub struct Directory {
     contents: Streams<Versioned<Content>>,
     tests: Streams<Versioned<Test>>,
     broken: Mutex<HashMap<Stream, String>>,
+    /// What each owner owns, until the keeper heard of its end.
+    born: Mutex<HashMap<ActorId, Stream>>,
     myself: Weak<Self>,
 }
 
@@ -87,6 +94,7 @@ impl Directory {
             contents: Streams::default(),
             tests: Streams::default(),
             broken: Mutex::default(),
+            born: Mutex::default(),
             myself: Weak::clone(myself),
         })
     }
@@ -136,10 +144,10 @@ impl Directory {
     }
 
     /// Tells every session that is awake that we could not commit for a while.
-    pub(crate) fn tell_outage(&self, outage: Outage) {
+    pub(crate) fn tell_outage(&self) {
         let sessions = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
         for actor in sessions.values().filter_map(|entry| entry.actor.get()) {
-            actor.cast(Msg::Outage(outage)).ok();
+            actor.cast(Msg::Outage).ok();
         }
     }
 
@@ -171,14 +179,16 @@ impl Directory {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, why);
     }
 
-    /// The stream that the actor `id` owns.
-    pub(crate) fn stream_of(&self, id: ActorId) -> Option<Stream> {
-        self.campaigns
-            .find(id)
-            .or_else(|| self.sessions.find(id))
-            .or_else(|| self.submissions.find(id))
-            .or_else(|| self.contents.find(id))
-            .or_else(|| self.tests.find(id))
+    /// The actor `id` is about to own `stream`.
+    pub(crate) fn born(&self, stream: Stream, id: ActorId) {
+        self.born.lock().unwrap_or_else(PoisonError::into_inner).insert(id, stream);
+    }
+
+    /// The actor `id` has ended. Answers what it owned.
+    pub(crate) fn ended(&self, id: ActorId) -> Option<Stream> {
+        let stream = self.born.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)?;
+        self.forget(stream, id);
+        Some(stream)
     }
 
     pub(crate) fn set_keeper(&self, keeper: ActorCell) {
@@ -187,12 +197,13 @@ impl Directory {
 
     /// The actor `id` owns `stream` no more. Another one that owns it by now stays.
     pub(crate) fn forget(&self, stream: Stream, id: ActorId) {
+        let heads = &self.deps.heads;
         match stream {
-            Stream::Campaign(_) => self.campaigns.remove(stream, id),
-            Stream::Session(_) => self.sessions.remove(stream, id),
-            Stream::Submission(_) => self.submissions.remove(stream, id),
-            Stream::Content(_) => self.contents.remove(stream, id),
-            Stream::Test(_) => self.tests.remove(stream, id),
+            Stream::Campaign(_) => self.campaigns.remove(stream, id, heads),
+            Stream::Session(_) => self.sessions.remove(stream, id, heads),
+            Stream::Submission(_) => self.submissions.remove(stream, id, heads),
+            Stream::Content(_) => self.contents.remove(stream, id, heads),
+            Stream::Test(_) => self.tests.remove(stream, id, heads),
         }
     }
 
@@ -200,7 +211,7 @@ impl Directory {
         &self,
         streams: &Streams<A>,
         to: Stream,
-        meta: Meta,
+        mut meta: Meta,
         command: A::Command,
     ) -> Answer {
         let is_system = matches!(meta.origin, Origin::Stream(_) | Origin::Node);
@@ -218,6 +229,7 @@ impl Directory {
                 // The owner was lost, perhaps after it had stored: the id makes asking again safe.
                 None => tokio::time::sleep(AGAIN).await,
             }
+            meta.is_first = false;
         }
     }
 
@@ -230,10 +242,8 @@ impl Directory {
         queue: usize,
     ) -> Option<Answer> {
         if self.is_broken(to) {
-            return Some(Answer::Refused(Why::new(
-                "broken",
-                "this is out of order; the administrators see it",
-            )));
+            let text = "this is out of order; the administrators see it";
+            return Some(Answer::Refused(Why::new(BROKEN, text)));
         }
         let entry = self.entry(streams, to).await?;
         let (reply, answer) = oneshot::channel();
@@ -264,18 +274,30 @@ impl Directory {
         streams: &Streams<A>,
         stream: Stream,
     ) -> Option<Arc<Entry<A>>> {
+        if self.is_broken(stream) {
+            return None;
+        }
         let (entry, queues) = streams.get_or_insert(stream);
-        let Some(queues) = queues else { return entry.started().await };
+        let Some(queues) = queues else {
+            let entry = entry.started().await?;
+            // It may have ended before its entry knew of it; nobody else would find that out.
+            if entry.actor.get().is_some_and(|actor| actor.get_status() >= ActorStatus::Stopping) {
+                streams.remove_dead(stream, &entry);
+                return None;
+            }
+            return Some(entry);
+        };
+        let starting = Starting { streams, stream, entry: &entry };
         let arguments = Arguments { stream, directory: self.myself.upgrade()?, queues };
         let keeper = self.keeper.get()?.clone();
         match Actor::spawn_linked(None, Owner(PhantomData), arguments, keeper).await {
             Ok((actor, _)) => {
                 entry.actor.set(actor).ok();
+                drop(starting);
                 Some(entry)
             }
             Err(error) => {
                 tracing::error!(%stream, %error, "an owner does not start");
-                streams.remove_dead(stream, &entry);
                 None
             }
         }
@@ -298,12 +320,13 @@ impl<A: Aggregate> Streams<A> {
         (entry, Some([from_people, from_system]))
     }
 
-    fn remove(&self, stream: Stream, id: ActorId) {
+    fn remove(&self, stream: Stream, id: ActorId, heads: &Heads) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it =
             |entry: &Arc<Entry<A>>| entry.actor.get().is_some_and(|actor| actor.get_id() == id);
         if entries.get(&stream).is_some_and(is_it) {
             entries.remove(&stream);
+            heads.forget(Topic::Of(stream), STREAM_EPOCH);
         }
     }
 
@@ -315,14 +338,24 @@ impl<A: Aggregate> Streams<A> {
         }
     }
 
-    fn find(&self, id: ActorId) -> Option<Stream> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |entry: &Entry<A>| entry.actor.get().is_some_and(|actor| actor.get_id() == id);
-        entries.iter().find(|(_, entry)| is_it(entry)).map(|(stream, _)| *stream)
-    }
-
     fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// An entry whose owner is being started. Dropped before that is done, be it because whoever asked
+/// has left, the entry goes with it, and the next one starts another.
+struct Starting<'a, A: Aggregate> {
+    streams: &'a Streams<A>,
+    stream: Stream,
+    entry: &'a Arc<Entry<A>>,
+}
+
+impl<A: Aggregate> Drop for Starting<'_, A> {
+    fn drop(&mut self) {
+        if self.entry.actor.get().is_none() {
+            self.streams.remove_dead(self.stream, self.entry);
+        }
     }
 }
 

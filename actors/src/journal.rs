@@ -11,14 +11,18 @@ use domain::{
     ids::CommandId,
     ports::{Append, AppendError, Published, Snapshot, Unavailable},
     rows::{RowChange, Topic},
-    stream::{Recorded, Stream},
+    stream::{Head, Recorded, Stream},
 };
-use tokio::sync::oneshot;
 
-use crate::{ask::Ask, deps::Deps};
+use crate::{
+    ask::{Ask, Meta},
+    deps::Deps,
+};
 
 /// How many events one read of the store returns at most.
 const READ_LIMIT: usize = 1_000;
+/// How often it is loaded again because somebody wrote meanwhile.
+const LOADS_MAX: usize = 5;
 /// How many commands are remembered with their answers.
 const REMEMBERED_MAX: usize = 64;
 /// A snapshot is taken after so many events.
@@ -52,8 +56,9 @@ pub struct Journal<A: Aggregate> {
     rows_seq: u64,
     last_at: At,
     snapshot_seq: u64,
-    state: A,
-    answered: VecDeque<((String, CommandId), Answer)>,
+    /// Shared with who tells others of it.
+    state: Arc<A>,
+    answered: VecDeque<(Id, Answer)>,
     /// Events with something to tell to other streams, oldest first.
     untold: VecDeque<(u64, Arc<A::Event>)>,
 }
@@ -64,13 +69,27 @@ struct Batch<A: Aggregate> {
     at: At,
     recorded: Vec<Recorded>,
     events: Vec<(At, A::Event)>,
-    answers: Vec<((String, CommandId), oneshot::Sender<Answer>, Answer)>,
+    answers: Vec<(Id, Answer)>,
 }
 
 impl<A: Aggregate> Journal<A> {
     /// Reads the stream: its snapshot, then the events after it.
     pub async fn load(stream: Stream, epoch: u64, deps: Deps) -> Result<Self, Failure> {
-        let head = deps.store.head(stream).await?;
+        for _ in 0..LOADS_MAX {
+            let head = deps.store.head(stream).await?;
+            let journal = Self::read_to(stream, head, epoch, deps.clone()).await?;
+            // Otherwise the owner before wrote meanwhile, and what it has to tell is not in `head`.
+            if journal.seq == head.seq {
+                if journal.rows_seq > 0 {
+                    journal.deps.heads.set(Topic::Of(stream), STREAM_EPOCH, journal.rows_seq);
+                }
+                return Ok(journal);
+            }
+        }
+        Err(AppendError::Conflict.into())
+    }
+
+    async fn read_to(stream: Stream, head: Head, epoch: u64, deps: Deps) -> Result<Self, Failure> {
         let snapshot = deps.store.snapshot(stream, A::SCHEMA).await?;
         let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
         let start = snapshot.as_ref().and_then(|found| Some((found.seq, read(found)?)));
@@ -83,7 +102,7 @@ impl<A: Aggregate> Journal<A> {
             rows_seq: head.rows_seq,
             last_at,
             snapshot_seq: seq,
-            state,
+            state: Arc::new(state),
             answered: VecDeque::new(),
             untold: VecDeque::new(),
         };
@@ -91,9 +110,6 @@ impl<A: Aggregate> Journal<A> {
             journal.find_untold(untold, seq).await?;
         }
         journal.read_on(head.untold).await?;
-        if journal.rows_seq > 0 {
-            journal.deps.heads.set(Topic::Of(stream), STREAM_EPOCH, journal.rows_seq);
-        }
         Ok(journal)
     }
 
@@ -105,7 +121,7 @@ impl<A: Aggregate> Journal<A> {
             for recorded in page {
                 assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
                 let event = self.decode(&recorded)?;
-                self.state.evolve(&event, recorded.at);
+                Arc::make_mut(&mut self.state).evolve(&event, recorded.at);
                 self.seq = recorded.seq;
                 self.last_at = recorded.at;
                 if untold.is_some_and(|untold| untold <= recorded.seq) {
@@ -142,30 +158,25 @@ impl<A: Aggregate> Journal<A> {
     }
 
     /// Carries out `asks` as one append, and answers each once it is durable.
-    pub(crate) async fn execute(&mut self, mut asks: Vec<Ask<A::Command>>) -> Result<(), Failure>
-    where
-        A::Command: Clone,
-    {
+    pub(crate) async fn execute(&mut self, mut asks: Vec<Ask<A::Command>>) -> Result<(), Failure> {
         loop {
             let mut batch = self.start_batch();
-            let mut again = Vec::with_capacity(asks.len());
-            for ask in asks {
-                if let Some(ask) = self.decide(&mut batch, ask).await? {
-                    again.push(ask);
-                }
+            for ask in &asks {
+                let answer = self.decide(&mut batch, ask).await?;
+                batch.answers.push((id_of(&ask.meta), answer));
             }
             match self.store(&batch).await {
                 Ok(()) => {
-                    self.apply(batch).await;
+                    self.apply(batch, asks).await;
                     return Ok(());
                 }
-                Err(AppendError::Duplicate { command_id, seq }) => {
-                    asks = self.answer_duplicate(batch, again, command_id, seq);
+                // Stored before we loaded, though its sender called it new: nobody is believed that
+                // any more, and what is decided now finds it.
+                Err(AppendError::Duplicate { .. }) if asks.iter().any(|ask| ask.meta.is_first) => {
+                    asks.iter_mut().for_each(|ask| ask.meta.is_first = false);
                 }
                 Err(AppendError::Gone) => {
-                    for (_, reply, _) in batch.answers {
-                        reply.send(Answer::Refused(gone())).ok();
-                    }
+                    asks.into_iter().for_each(Ask::refuse_as_gone);
                     return Err(AppendError::Gone.into());
                 }
                 Err(lost) => return Err(lost.into()),
@@ -176,24 +187,21 @@ impl<A: Aggregate> Journal<A> {
     fn start_batch(&self) -> Batch<A> {
         let at = self.deps.clock.now().max(self.last_at);
         let (recorded, events, answers) = (vec![], vec![], vec![]);
-        Batch { state: self.state.clone(), at, recorded, events, answers }
+        Batch { state: (*self.state).clone(), at, recorded, events, answers }
     }
 
-    /// Decides one command against the batch's state. Answers a copy of the command, should the
-    /// batch have to be decided again.
-    async fn decide(
-        &self,
-        batch: &mut Batch<A>,
-        ask: Ask<A::Command>,
-    ) -> Result<Option<(crate::ask::Meta, A::Command)>, Failure> {
-        let Ask { meta, command, reply } = ask;
-        let id = (meta.origin.to_string(), meta.command_id);
-        if let Some(answer) = self.known_answer(batch, &id, meta.is_first).await? {
-            batch.answers.push((id, reply, answer));
-            return Ok(None);
+    /// Decides one command against the batch's state.
+    async fn decide(&self, batch: &mut Batch<A>, ask: &Ask<A::Command>) -> Result<Answer, Failure> {
+        let id = id_of(&ask.meta);
+        if let Some(answer) = self.known_answer(batch, &id, ask.meta.is_first).await? {
+            return Ok(answer);
         }
-        let times = Times { received_at: meta.received_at.unwrap_or(batch.at), now: batch.at };
-        let answer = match batch.state.decide(command.clone(), times) {
+        if !batch.state.listens_to(ask.meta.origin) {
+            return Ok(Answer::Refused(Why::new("forbidden", "this is not yours to ask")));
+        }
+        let received_at = ask.meta.received_at.unwrap_or(batch.at);
+        let times = Times { received_at, now: batch.at };
+        Ok(match batch.state.decide(ask.command.clone(), times) {
             Err(refusal) => Answer::refused(&refusal),
             Ok(events) => {
                 let answer = batch.state.answer(&events);
@@ -201,31 +209,40 @@ impl<A: Aggregate> Journal<A> {
                 let seq = self.seq + batch.recorded.len() as u64;
                 Answer::Done { epoch: self.epoch, seq, answer }
             }
-        };
-        batch.answers.push((id, reply, answer));
-        Ok(Some((meta, command)))
+        })
     }
 
     async fn known_answer(
         &self,
         batch: &Batch<A>,
-        id: &(String, CommandId),
+        id: &Id,
         is_first: bool,
     ) -> Result<Option<Answer>, Failure> {
-        let here = batch.answers.iter().find(|(known, ..)| known == id).map(|(.., answer)| answer);
-        let before =
-            || self.answered.iter().find(|(known, _)| known == id).map(|(_, answer)| answer);
-        if let Some(answer) = here.or_else(before) {
+        let mut known = batch.answers.iter().chain(&self.answered);
+        if let Some((_, answer)) = known.find(|(known, _)| known == id) {
             return Ok(Some(answer.clone()));
         }
         if is_first || self.seq == 0 {
             return Ok(None);
         }
-        let seq = self.deps.store.find(self.stream, &id.0, id.1).await?;
-        Ok(seq.map(|seq| Answer::Done { epoch: self.epoch, seq, answer: None }))
+        match self.deps.store.find(self.stream, &id.0, id.1).await? {
+            Some(seq) => self.stored_answer(seq).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn record(&self, batch: &mut Batch<A>, id: &(String, CommandId), events: Vec<A::Event>) {
+    /// The answer to the command whose last event is `seq`: it follows from its events, which lie
+    /// side by side.
+    async fn stored_answer(&self, seq: u64) -> Result<Answer, Failure> {
+        let last = self.deps.store.read(self.stream, seq - 1, 1).await?;
+        let before = last.first().map_or(0, |last| last.n);
+        let from = seq - 1 - u64::from(before);
+        let recorded = self.deps.store.read(self.stream, from, usize::from(before) + 1).await?;
+        let events: Result<Vec<_>, _> = recorded.iter().map(|event| self.decode(event)).collect();
+        Ok(Answer::Done { epoch: self.epoch, seq, answer: self.state.answer(&events?) })
+    }
+
+    fn record(&self, batch: &mut Batch<A>, id: &Id, events: Vec<A::Event>) {
         for (event, n) in events.into_iter().zip(0_u16..) {
             let body = serde_json::to_vec(&event).expect("events are plain data");
             batch.state.evolve(&event, batch.at);
@@ -262,10 +279,10 @@ impl<A: Aggregate> Journal<A> {
     }
 
     /// The batch is durable: it becomes the state, is published, and its commands are answered.
-    async fn apply(&mut self, batch: Batch<A>) {
+    async fn apply(&mut self, batch: Batch<A>, asks: Vec<Ask<A::Command>>) {
         let Batch { state, at, recorded, events, answers } = batch;
         if !recorded.is_empty() {
-            self.state = state;
+            self.state = Arc::new(state);
             self.last_at = at;
             let first = self.seq + 1;
             self.seq += recorded.len() as u64;
@@ -276,45 +293,17 @@ impl<A: Aggregate> Journal<A> {
                 }
             }
         }
-        for (id, reply, answer) in answers {
+        for (ask, (id, answer)) in asks.into_iter().zip(answers) {
             self.remember(id, answer.clone());
             // Who has left in the meantime asks again, and is answered alike.
-            reply.send(answer).ok();
+            ask.reply.send(answer).ok();
         }
         if SNAPSHOT_EVERY <= self.seq - self.snapshot_seq {
             self.snapshot().await;
         }
     }
 
-    /// A command of the batch is stored already, from before we loaded: it is answered so, and the
-    /// others are decided again.
-    fn answer_duplicate(
-        &mut self,
-        batch: Batch<A>,
-        again: Vec<(crate::ask::Meta, A::Command)>,
-        command_id: CommandId,
-        seq: u64,
-    ) -> Vec<Ask<A::Command>> {
-        let mut commands: std::collections::HashMap<_, _> = again
-            .into_iter()
-            .map(|(meta, command)| ((meta.origin.to_string(), meta.command_id), (meta, command)))
-            .collect();
-        let mut asks = vec![];
-        for (id, reply, answer) in batch.answers {
-            if id.1 == command_id {
-                let answer = Answer::Done { epoch: self.epoch, seq, answer: None };
-                self.remember(id, answer.clone());
-                reply.send(answer).ok();
-            } else if let Some((meta, command)) = commands.remove(&id) {
-                asks.push(Ask { meta, command, reply });
-            } else {
-                reply.send(answer).ok();
-            }
-        }
-        asks
-    }
-
-    fn remember(&mut self, id: (String, CommandId), answer: Answer) {
+    fn remember(&mut self, id: Id, answer: Answer) {
         if self.answered.iter().any(|(known, _)| *known == id) {
             return;
         }
@@ -354,7 +343,7 @@ impl<A: Aggregate> Journal<A> {
         if self.seq == self.snapshot_seq {
             return;
         }
-        let body = serde_json::to_vec(&(&self.state, self.last_at)).expect("state is plain data");
+        let body = serde_json::to_vec(&(&*self.state, self.last_at)).expect("state is plain data");
         let snapshot = Snapshot { seq: self.seq, schema: A::SCHEMA, body: body.into() };
         if let Err(error) = self.deps.store.save_snapshot(self.stream, snapshot).await {
             tracing::warn!(stream = %self.stream, %error, "no snapshot was kept");
@@ -381,6 +370,11 @@ impl<A: Aggregate> Journal<A> {
         self.deps.clock.now()
     }
 
+    /// The state, to read elsewhere.
+    pub(crate) fn shared(&self) -> Arc<A> {
+        Arc::clone(&self.state)
+    }
+
     /// The state, to read.
     pub fn state(&self) -> &A {
         &self.state
@@ -392,8 +386,11 @@ impl<A: Aggregate> Journal<A> {
     }
 }
 
-fn gone() -> Why {
-    Why::new("gone", "this was erased")
+/// A command: who asked, under which id.
+type Id = (String, CommandId);
+
+fn id_of(meta: &Meta) -> Id {
+    (meta.origin.to_string(), meta.command_id)
 }
 
 /// The event's name: the value of its tag, for people who read the log.

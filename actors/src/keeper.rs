@@ -41,11 +41,16 @@ impl Actor for Keeper {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(cell, why) = event
-            && let Some(stream) = state.directory.stream_of(cell.get_id())
-        {
-            state.directory.forget(stream, cell.get_id());
-            state.failed(stream, &why.to_string());
+        match event {
+            SupervisionEvent::ActorFailed(cell, why) => {
+                if let Some(stream) = state.directory.ended(cell.get_id()) {
+                    state.failed(stream, &why.to_string());
+                }
+            }
+            SupervisionEvent::ActorTerminated(cell, ..) => {
+                state.directory.ended(cell.get_id());
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
     }
@@ -54,8 +59,11 @@ impl Actor for Keeper {
 impl State {
     fn failed(&mut self, stream: Stream, why: &str) {
         tracing::error!(%stream, why, "an owner failed");
+        self.failures.retain(|_, failures| {
+            failures.retain(|failed_at| failed_at.elapsed() < WITHIN);
+            !failures.is_empty()
+        });
         let failures = self.failures.entry(stream).or_default();
-        failures.retain(|failed_at| failed_at.elapsed() < WITHIN);
         failures.push(Instant::now());
         if FAILURES_MAX <= failures.len() {
             self.directory.mark_broken(stream, why.to_owned());

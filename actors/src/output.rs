@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -23,12 +26,13 @@ const SHOWN_MAX: usize = 64 * 1024;
 pub struct Outputs {
     bus: Arc<dyn Bus>,
     logs: Mutex<HashMap<SubmissionId, Log>>,
+    begun: AtomicU64,
 }
 
 /// What one run printed.
 #[derive(Default)]
 struct Log {
-    /// The number of the attempt.
+    /// Another one for each run that begins; 0 while it waits.
     epoch: u64,
     /// All bytes so far, over all channels; other news count for one.
     seq: u64,
@@ -42,7 +46,7 @@ struct Text {
     shown: String,
     /// The start of a character whose end has not come yet.
     rest: Vec<u8>,
-    /// Bytes of `shown`, before they were made text.
+    /// Bytes of `shown`, before they were made text, and of `rest`.
     bytes: u64,
 }
 
@@ -70,13 +74,14 @@ struct Chunk<'a> {
 
 impl Outputs {
     pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, logs: Mutex::default() }
+        Self { bus, logs: Mutex::default(), begun: AtomicU64::new(0) }
     }
 
     /// A run begins, perhaps not for the first time.
-    pub(crate) fn begin(&self, submission: SubmissionId, attempt: u64) {
+    pub(crate) fn begin(&self, submission: SubmissionId) {
+        let epoch = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.insert(submission, Log { epoch: attempt, ..Log::default() });
+        logs.insert(submission, Log { epoch, ..Log::default() });
     }
 
     /// The verdict is there; everything that matters is in its rows.
@@ -126,7 +131,7 @@ impl Outputs {
             let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(log) = logs.get_mut(&submission) else { return };
             let text = log.texts.entry(key).or_default();
-            let offset = text.bytes;
+            let offset = text.bytes - text.rest.len() as u64;
             let Some(new) = text.push(bytes) else { return };
             let chunk = Chunk { offset, text: &new };
             let row = serde_json::to_vec(&chunk).expect("chunks are plain data");

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    aggregate::{Aggregate, Outage},
+    aggregate::Aggregate,
     at::{At, Ms},
+    ports::{AppendError, Unavailable},
     stream::Stream,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -29,9 +30,9 @@ pub(crate) enum Msg<A> {
     /// The time may be up.
     Tick,
     /// We could not commit for a while.
-    Outage(Outage),
-    /// Everything that event `seq` meant to others was told.
-    Told(u64),
+    Outage,
+    /// Telling others has ended, well or not.
+    Told,
     /// Somebody reads the state.
     Look(Box<dyn FnOnce(&A) + Send>),
     /// Is there still anything to do?
@@ -57,6 +58,8 @@ pub(crate) struct State<A: Aggregate> {
     armed_for: Option<At>,
     busy_at: tokio::time::Instant,
     telling: JoinSet<u64>,
+    /// How many of the node's own outages are given back.
+    given_back: Option<u64>,
 }
 
 impl<A: Aggregate> Actor for Owner<A> {
@@ -66,11 +69,18 @@ impl<A: Aggregate> Actor for Owner<A> {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Msg<A>>,
+        myself: ActorRef<Msg<A>>,
         arguments: Arguments<A>,
     ) -> Result<State<A>, ActorProcessingErr> {
-        let busy_at = tokio::time::Instant::now();
-        Ok(State { arguments, journal: None, armed_for: None, busy_at, telling: JoinSet::new() })
+        arguments.directory.born(arguments.stream, myself.get_id());
+        Ok(State {
+            arguments,
+            journal: None,
+            armed_for: None,
+            busy_at: tokio::time::Instant::now(),
+            telling: JoinSet::new(),
+            given_back: None,
+        })
     }
 
     async fn post_start(
@@ -108,18 +118,41 @@ impl<A: Aggregate> State<A> {
     async fn load(&mut self) -> Result<(), Failure> {
         let (stream, directory) = (self.arguments.stream, &self.arguments.directory);
         let epoch = directory.placement().epoch(stream);
-        let mut journal = Journal::<A>::load(stream, epoch, directory.deps().clone()).await?;
-        // What was taken from people is given back before anything else is decided.
-        if journal.state().wake_at().is_some() {
-            let outages = directory.placement().outages(stream);
-            let credits = outages.into_iter().filter_map(A::credit);
-            journal.execute(credits.map(own).collect()).await?;
-        }
-        self.journal = Some(journal);
+        self.journal = Some(Journal::load(stream, epoch, directory.deps().clone()).await?);
+        self.give_back().await?;
         self.work_off().await
     }
 
+    /// What was taken from people is given back before anything else is decided. Fails while we do
+    /// not know yet what that is.
+    async fn give_back(&mut self) -> Result<(), Failure> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let placement = self.arguments.directory.placement();
+        let now = journal.now();
+        let is_over = journal.state().wake_at().is_some_and(|wake_at| wake_at <= now);
+        if is_over && placement.is_silent(now) {
+            let why = anyhow::anyhow!("nothing could be committed for a while");
+            return Err(Unavailable(why).into());
+        }
+        let noticed = placement.noticed();
+        if self.given_back == Some(noticed) {
+            return Ok(());
+        }
+        if journal.state().wake_at().is_some() {
+            let credits = placement.outages(self.arguments.stream).into_iter();
+            journal.execute(credits.filter_map(A::credit).map(own).collect()).await?;
+        }
+        self.given_back = Some(noticed);
+        Ok(())
+    }
+
     async fn handle(&mut self, myself: &ActorRef<Msg<A>>, msg: Msg<A>) -> Result<(), Failure> {
+        if self.arguments.queues.iter().all(mpsc::Receiver::is_closed) {
+            // Nobody finds us any more; there may be another owner.
+            myself.stop(Some("forgotten".to_owned()));
+            return Ok(());
+        }
+        self.give_back().await?;
         let Some(journal) = &mut self.journal else { return Ok(()) };
         match msg {
             Msg::Wake => {
@@ -130,14 +163,14 @@ impl<A: Aggregate> State<A> {
                 self.armed_for = None;
                 journal.execute(A::expire().map(own).into_iter().collect()).await
             }
-            Msg::Outage(outage) if journal.state().wake_at().is_some() => {
-                journal.execute(A::credit(outage).map(own).into_iter().collect()).await
-            }
-            Msg::Outage(_) => Ok(()),
-            Msg::Told(seq) => {
-                self.telling = JoinSet::new();
-                journal.told(seq).await
-            }
+            Msg::Outage => Ok(()),
+            Msg::Told => match self.telling.join_next().await {
+                Some(Ok(seq)) => journal.told(seq).await,
+                Some(Err(failed)) if failed.is_panic() => {
+                    std::panic::resume_unwind(failed.into_panic())
+                }
+                Some(Err(_)) | None => Ok(()),
+            },
             Msg::Look(look) => {
                 self.busy_at = tokio::time::Instant::now();
                 look(journal.state());
@@ -179,6 +212,17 @@ impl<A: Aggregate> State<A> {
                 self.tell(myself);
                 Ok(())
             }
+            Err(Failure::Lost(AppendError::Gone)) => {
+                self.arguments.directory.forget(self.arguments.stream, myself.get_id());
+                for queue in &mut self.arguments.queues {
+                    queue.close();
+                    while let Ok(ask) = queue.try_recv() {
+                        ask.refuse_as_gone();
+                    }
+                }
+                myself.stop(Some("gone".to_owned()));
+                Ok(())
+            }
             // Not our fault: whoever asks again finds another owner, freshly loaded.
             Err(Failure::Lost(why)) => {
                 tracing::info!(stream = %self.arguments.stream, %why, "an owner stops");
@@ -212,10 +256,10 @@ impl<A: Aggregate> State<A> {
             return;
         };
         let (directory, stream) = (Arc::clone(&self.arguments.directory), self.arguments.stream);
-        let (state, myself) = (journal.state().clone(), myself.clone());
+        let (state, ended) = (journal.shared(), Ended(myself.clone()));
         self.telling.spawn(async move {
-            teller::tell(directory, stream, state, seq, event).await;
-            myself.cast(Msg::Told(seq)).ok();
+            let _ended = ended;
+            teller::tell(directory, stream, &*state, seq, event).await;
             seq
         });
     }
@@ -232,6 +276,15 @@ impl<A: Aggregate> State<A> {
         // From here on commands find another owner; those that came before are told to ask again.
         self.arguments.directory.forget(self.arguments.stream, myself.get_id());
         myself.stop(Some("idle".to_owned()));
+    }
+}
+
+/// Says that telling has ended, be it by a panic.
+struct Ended<A: Aggregate>(ActorRef<Msg<A>>);
+
+impl<A: Aggregate> Drop for Ended<A> {
+    fn drop(&mut self) {
+        self.0.cast(Msg::Told).ok();
     }
 }
 

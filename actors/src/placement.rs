@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,10 @@ const SILENCE: Ms = Ms(3_000);
 pub(crate) struct Placement {
     epochs: Vec<AtomicU64>,
     outages: Vec<Mutex<Vec<Outage>>>,
+    /// When it last could commit.
+    alive_at: AtomicI64,
+    /// Counts the outages that it noticed itself.
+    noticed: AtomicU64,
 }
 
 impl Placement {
@@ -37,7 +41,8 @@ impl Placement {
             epochs.push(AtomicU64::new(epoch));
             outages.push(Mutex::new(deps.shards.outages(shard, At(0)).await?));
         }
-        Ok(Self { epochs, outages })
+        let alive_at = AtomicI64::new(deps.clock.now().0);
+        Ok(Self { epochs, outages, alive_at, noticed: AtomicU64::new(0) })
     }
 
     /// The epoch under which this node writes `stream`.
@@ -53,24 +58,32 @@ impl Placement {
         outages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether there may be an outage that is not noted yet: nothing that depends on an end is
+    /// decided before it is given back.
+    pub(crate) fn is_silent(&self, now: At) -> bool {
+        SILENCE < now - At(self.alive_at.load(Ordering::SeqCst))
+    }
+
+    /// How many outages were noticed since the start. Ask after [`Self::is_silent`].
+    pub(crate) fn noticed(&self) -> u64 {
+        self.noticed.load(Ordering::SeqCst)
+    }
+
     fn all(&self) -> Vec<(u16, u64)> {
         (0..SHARDS).zip(self.epochs.iter().map(|epoch| epoch.load(Ordering::Relaxed))).collect()
     }
 
     /// Gives a sign of life each second, and notes when it could not.
     pub(crate) async fn beat(&self, deps: &Deps, directory: &Directory) {
-        let mut alive_at = deps.clock.now();
+        let mut unkept = vec![];
         let mut ticks = tokio::time::interval(BEAT);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             match deps.shards.alive(&self.all(), deps.clock.now()).await {
                 Ok(lost) if lost.is_empty() => {
-                    let now = deps.clock.now();
-                    if SILENCE < now - alive_at {
-                        self.note(deps, directory, Outage { from: alive_at, to: now }).await;
-                    }
-                    alive_at = now;
+                    unkept.extend(self.alive(deps.clock.now(), directory));
+                    keep(deps, &mut unkept).await;
                 }
                 Ok(lost) => tracing::error!(shards = lost.len(), "another server took our shards"),
                 Err(error) => tracing::warn!(%error, "no sign of life"),
@@ -78,14 +91,35 @@ impl Placement {
         }
     }
 
-    async fn note(&self, deps: &Deps, directory: &Directory, outage: Outage) {
-        tracing::warn!(ms = (outage.to - outage.from).0, "nothing could be committed for a while");
-        for (shard, known) in (0..SHARDS).zip(&self.outages) {
-            known.lock().unwrap_or_else(PoisonError::into_inner).push(outage);
-            if let Err(error) = deps.shards.outage(shard, outage).await {
-                tracing::warn!(shard, %error, "an outage was not kept");
+    /// It can commit at `now`. Answers the outages that are over with this.
+    fn alive(&self, now: At, directory: &Directory) -> Vec<(u16, Outage)> {
+        let from = At(self.alive_at.load(Ordering::SeqCst));
+        let is_silent = self.is_silent(now);
+        let outage = Outage { from, to: now };
+        if is_silent {
+            for known in &self.outages {
+                known.lock().unwrap_or_else(PoisonError::into_inner).push(outage);
             }
+            self.noticed.fetch_add(1, Ordering::SeqCst);
         }
-        directory.tell_outage(outage);
+        // Last: who sees that it is not silent finds the outage.
+        self.alive_at.store(now.max(from).0, Ordering::SeqCst);
+        if !is_silent {
+            return vec![];
+        }
+        tracing::warn!(ms = (now - from).0, "nothing could be committed for a while");
+        directory.tell_outage();
+        (0..SHARDS).map(|shard| (shard, outage)).collect()
+    }
+}
+
+/// Keeps outages; what could not be kept stays for the next time.
+async fn keep(deps: &Deps, unkept: &mut Vec<(u16, Outage)>) {
+    while let Some((shard, outage)) = unkept.last().copied() {
+        if let Err(error) = deps.shards.outage(shard, outage).await {
+            tracing::warn!(shard, %error, "an outage was not kept yet");
+            return;
+        }
+        unkept.pop();
     }
 }

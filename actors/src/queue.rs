@@ -66,6 +66,9 @@ pub(crate) struct State {
     judged: VecDeque<SubmissionId>,
     running: HashMap<SubmissionId, (QueueRow, At)>,
     attempts: HashMap<SubmissionId, u32>,
+    /// Of each campaign that waits, when it had its turn last.
+    turns: HashMap<Option<CampaignId>, u64>,
+    turn: u64,
     free: VecDeque<RpcReplyPort<Task>>,
     /// What one run took lately, in ms.
     run_ms: u64,
@@ -100,6 +103,8 @@ impl Actor for Queue {
             judged: VecDeque::new(),
             running: HashMap::new(),
             attempts: HashMap::new(),
+            turns: HashMap::new(),
+            turn: 0,
             free: VecDeque::new(),
             run_ms: 500,
             told: HashMap::new(),
@@ -119,7 +124,7 @@ impl Actor for Queue {
     ) -> Result<(), ActorProcessingErr> {
         match msg {
             Msg::Changed(submission, Some(row)) => state.add(submission, *row),
-            Msg::Changed(submission, None) => state.waiting.retain(|(_, id), _| *id != submission),
+            Msg::Changed(submission, None) => state.withdraw(submission),
             Msg::Take(runner) => state.free.push_back(runner),
             Msg::Finished { submission, is_judged } => state.finish(submission, is_judged),
             Msg::Reread => {
@@ -179,19 +184,23 @@ impl State {
             let Some(runner) = self.free.pop_front() else { return };
             let Some(row) = self.waiting.remove(&next) else { return };
             let submission = next.1;
-            let attempts = self.attempts.entry(submission).or_default();
-            *attempts += 1;
-            let task = Task { submission, row: row.clone(), attempt: *attempts };
-            let now = self.deps.clock.now();
+            let attempt = self.attempts.get(&submission).copied().unwrap_or(0) + 1;
+            let task = Task { submission, row: row.clone(), attempt };
             match runner.send(task) {
-                Ok(()) => drop(self.running.insert(submission, (row, now))),
+                Ok(()) => {
+                    self.attempts.insert(submission, attempt);
+                    self.turn += 1;
+                    self.turns.insert(row.submitted.campaign, self.turn);
+                    self.running.insert(submission, (row, self.deps.clock.now()));
+                }
                 // That runner is gone: the next one.
                 Err(_) => drop(self.waiting.insert(next, row)),
             }
         }
     }
 
-    /// Timed sessions before previews; then the campaign with the fewest running; then the oldest.
+    /// Timed sessions before previews; then the campaign with the fewest running; then the one whose
+    /// last turn is longest ago; then the oldest.
     fn next(&self) -> Option<(At, SubmissionId)> {
         let mut busy: HashMap<Option<CampaignId>, usize> = HashMap::new();
         for (row, _) in self.running.values() {
@@ -199,9 +208,21 @@ impl State {
         }
         let rank = |(key, row): &(&(At, SubmissionId), &QueueRow)| {
             let campaign = row.submitted.campaign;
-            (campaign.is_none(), busy.get(&campaign).copied().unwrap_or(0), **key)
+            let running = busy.get(&campaign).copied().unwrap_or(0);
+            let turn = self.turns.get(&campaign).copied().unwrap_or(0);
+            (campaign.is_none(), running, turn, **key)
         };
         self.waiting.iter().min_by_key(rank).map(|(key, _)| *key)
+    }
+
+    /// Its row is gone from the table: judged, perhaps not by us.
+    fn withdraw(&mut self, submission: SubmissionId) {
+        let before = self.waiting.len();
+        self.waiting.retain(|(_, id), _| *id != submission);
+        if self.waiting.len() < before {
+            self.attempts.remove(&submission);
+            self.outputs.end(submission);
+        }
     }
 
     fn finish(&mut self, submission: SubmissionId, is_judged: bool) {
@@ -246,6 +267,7 @@ impl State {
             }
         }
         summaries.retain(|_, summary| *summary != QueueSummary::default());
+        self.turns.retain(|campaign, _| campaign.is_some_and(|it| summaries.contains_key(&it)));
         self.told = summaries;
     }
 }

@@ -10,8 +10,13 @@ use domain::{
 };
 use futures_util::future::join_all;
 
-use crate::{ask::Meta, directory::Directory};
+use crate::{
+    ask::Meta,
+    directory::{BROKEN, Directory},
+};
 
+/// How long it waits before it asks again a stream that is out of order, for what must not be lost.
+const REPAIRED: Duration = Duration::from_secs(30);
 /// How long it waits before it asks again somebody who could not answer.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -19,7 +24,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub(crate) async fn tell<A: Aggregate>(
     directory: Arc<Directory>,
     stream: Stream,
-    state: A,
+    state: &A,
     seq: u64,
     event: Arc<A::Event>,
 ) {
@@ -49,6 +54,11 @@ async fn deliver(directory: &Arc<Directory>, from: Stream, seq: u64, reaction: R
         match directory.ask(reaction.to, meta, command.clone()).await {
             Answer::Done { .. } => return,
             Answer::Refused(Why { retry_after_ms: Some(_), .. }) => tokio::time::sleep(AGAIN).await,
+            Answer::Refused(why) if why.code == BROKEN && !reaction.may_be_refused => {
+                tokio::time::sleep(REPAIRED).await;
+            }
+            // Who was erased needs nothing any more.
+            Answer::Refused(why) if why.code == "gone" => return,
             Answer::Refused(why) => {
                 if !reaction.may_be_refused {
                     let (name, to) = (reaction.name, reaction.to);

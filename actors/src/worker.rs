@@ -1,11 +1,12 @@
 //! A worker: takes one submission after the other from the queue, runs it, brings back its verdict.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     command::{Answer, AnyCommand},
     content::{Code, Comparison, Component, Content, Validator},
     document::VersionRow,
+    frame::Why,
     ids::{CommandId, SubmissionId},
     ports::Unavailable,
     rows::Topic,
@@ -27,6 +28,8 @@ use crate::{
 
 /// A job that failed so often on our side gets an honest verdict instead of another try.
 const ATTEMPTS_MAX: u32 = 3;
+/// How long it waits for a store that is away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -51,55 +54,96 @@ impl Worker {
         }
     }
 
-    /// Whether the verdict was taken in.
+    /// Whether this submission is done with.
     async fn judge(self, task: Task) -> bool {
         let Task { submission, row, attempt } = task;
-        self.outputs.begin(submission, u64::from(attempt));
-        let (outcome, validators) = if ATTEMPTS_MAX < attempt {
-            (out_of_order("this could not be run on our side, three times"), vec![])
+        self.outputs.begin(submission);
+        let judged = if ATTEMPTS_MAX < attempt {
+            Some(out_of_order("this could not be run on our side, three times"))
         } else {
-            match self.prepare(submission, &row.submitted).await {
-                Ok((job, validators)) => {
-                    let kind = row.submitted.kind;
-                    let tell = |progress| {
-                        if let Progress::Judged(result) = &progress {
-                            let known = shown(kind, result, &validators);
-                            self.outputs.tell_result(submission, &RunResult::of(result, &known));
-                        }
-                        self.outputs.tell(submission, progress);
-                    };
-                    (self.deps.sandbox.run(&job, &tell).await, validators)
-                }
-                Err(error) => {
-                    tracing::warn!(%submission, %error, "a run could not be prepared");
-                    return false;
-                }
-            }
+            self.run(submission, &row.submitted, attempt).await
         };
-        let failed = outcome.results.iter().any(|one| one.verdict == Verdict::InternalError);
-        if failed && attempt < ATTEMPTS_MAX {
-            return false;
-        }
+        let Some((outcome, validators)) = judged else { return false };
         let command = Command::Judge { outcome: Box::new(outcome), validators, attempts: attempt };
+        self.bring_back(submission, command).await;
+        true
+    }
+
+    /// Runs it; `None` if that failed on our side and is worth another try.
+    async fn run(
+        &self,
+        submission: SubmissionId,
+        submitted: &Submitted,
+        attempt: u32,
+    ) -> Option<(Outcome, Vec<Shown>)> {
+        match self.prepare_surely(submission, submitted).await {
+            Ok((job, validators)) => {
+                let tell = |progress| {
+                    if let Progress::Judged(result) = &progress {
+                        let known = shown(submitted.kind, result, &validators);
+                        self.outputs.tell_result(submission, &RunResult::of(result, &known));
+                    }
+                    self.outputs.tell(submission, progress);
+                };
+                let outcome = self.deps.sandbox.run(&job, &tell).await;
+                let fails = |one: &ValidatorResult| one.verdict == Verdict::InternalError;
+                let again = outcome.results.iter().any(fails) && attempt < ATTEMPTS_MAX;
+                (!again).then_some((outcome, validators))
+            }
+            Err(missing) => {
+                tracing::error!(%submission, missing, "a run lacks something");
+                Some(out_of_order(missing))
+            }
+        }
+    }
+
+    /// Brings back a verdict, however long that takes: it is not to be run again.
+    async fn bring_back(&self, submission: SubmissionId, command: Command) {
         let meta = Meta {
             origin: Origin::Node,
             command_id: CommandId::derived(&format!("{submission}/judge")),
             received_at: None,
             is_first: false,
         };
-        let asked = self.directory.ask(
-            Stream::Submission(submission),
-            meta,
-            AnyCommand::Submission(command),
-        );
-        matches!(asked.await, Answer::Done { .. })
+        let to = Stream::Submission(submission);
+        loop {
+            let command = AnyCommand::Submission(command.clone());
+            match self.directory.ask(to, meta, command).await {
+                Answer::Done { .. } => return,
+                Answer::Refused(Why { retry_after_ms: Some(_), .. }) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Answer::Refused(why) => {
+                    tracing::error!(%submission, why = why.code, "a verdict was refused");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// As [`Self::prepare`]; waits for a store that is away. Fails with what is missing for good.
+    async fn prepare_surely(
+        &self,
+        submission: SubmissionId,
+        submitted: &Submitted,
+    ) -> Result<(Job, Vec<Shown>), &'static str> {
+        loop {
+            match self.prepare(submission, submitted).await {
+                Ok(prepared) => return Ok(prepared),
+                Err(Unready::Missing(what)) => return Err(what),
+                Err(Unready::Unavailable(error)) => {
+                    tracing::warn!(%submission, %error, "a run could not be prepared yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
     }
 
     async fn prepare(
         &self,
         submission: SubmissionId,
         submitted: &Submitted,
-    ) -> Result<(Job, Vec<Shown>), Unavailable> {
+    ) -> Result<(Job, Vec<Shown>), Unready> {
         let code = self.code(submitted).await?;
         let shown =
             |validator: &Validator| Shown { name: validator.name.clone(), shown: validator.shown };
@@ -119,16 +163,16 @@ impl Worker {
         Ok((Job { submission, language, files, limits: code.limits, inputs }, validators))
     }
 
-    async fn code(&self, submitted: &Submitted) -> Result<Box<Code>, Unavailable> {
+    async fn code(&self, submitted: &Submitted) -> Result<Box<Code>, Unready> {
         let topic = Topic::Of(Stream::Content(submitted.content));
         let row = self.deps.store.row(topic, &format!("v{}", submitted.version)).await?;
         let value =
-            row.and_then(|row| row.value).ok_or_else(|| anyhow::anyhow!("no such content"))?;
-        let row: VersionRow<Content> =
-            serde_json::from_slice(&value).map_err(anyhow::Error::from)?;
+            row.and_then(|row| row.value).ok_or(Unready::Missing("there is no such task"))?;
+        let row: VersionRow<Content> = serde_json::from_slice(&value)
+            .map_err(|_| Unready::Missing("this task cannot be read"))?;
         match row.document.component {
             Component::Code(code) => Ok(code),
-            Component::Quiz(_) => Err(anyhow::anyhow!("a quiz is not run").into()),
+            Component::Quiz(_) => Err(Unready::Missing("a quiz is not run")),
         }
     }
 
@@ -137,14 +181,15 @@ impl Worker {
         code: &Code,
         validator: &Validator,
         number: u16,
-    ) -> Result<Input, Unavailable> {
+    ) -> Result<Input, Unready> {
         let stdin = self.deps.blobs.get(&validator.input.sha256).await?;
         let expected = self.deps.blobs.get(&validator.expected.sha256).await?;
-        let missing = || anyhow::anyhow!("the data of a validator is missing");
+        let missing = Unready::Missing("the data of a validator is missing");
+        let (Some(stdin), Some(expected)) = (stdin, expected) else { return Err(missing) };
         Ok(Input {
             validator: number,
-            stdin: stdin.ok_or_else(missing)?,
-            expected: Some(expected.ok_or_else(missing)?),
+            stdin,
+            expected: Some(expected),
             comparison: validator.comparison.clone().unwrap_or_else(|| code.comparison.clone()),
             streamed: validator.shown,
         })
@@ -166,7 +211,21 @@ fn free_input(submitted: &Submitted) -> Input {
     Input { validator: 0, stdin, expected: None, comparison: Comparison::default(), streamed: true }
 }
 
-fn out_of_order(why: &str) -> Outcome {
+/// Why a run cannot begin.
+enum Unready {
+    Unavailable(Unavailable),
+    /// For good, in words for the candidate.
+    Missing(&'static str),
+}
+
+impl From<Unavailable> for Unready {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+/// A verdict on us, in words that the candidate sees.
+fn out_of_order(why: &str) -> (Outcome, Vec<Shown>) {
     let result = ValidatorResult {
         validator: 0,
         verdict: Verdict::InternalError,
@@ -178,5 +237,6 @@ fn out_of_order(why: &str) -> Outcome {
         stderr: String::new(),
     };
     let (compiler_output, isolation) = (String::new(), String::new());
-    Outcome { compiled: true, compiler_output, results: vec![result], isolation }
+    let outcome = Outcome { compiled: true, compiler_output, results: vec![result], isolation };
+    (outcome, vec![Shown { name: String::new(), shown: true }])
 }

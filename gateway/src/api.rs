@@ -40,6 +40,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .layer(DefaultBodyLimit::max(JSON_MAX))
         .merge(uploads)
         .fallback(|| async { crate::error::Refusal::not_found() })
+        .layer(axum::middleware::map_response(crate::error::in_words))
 }
 
 fn accounts() -> Router<Shared> {

@@ -2,7 +2,8 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    body::{HttpBody, to_bytes},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::{
@@ -54,6 +55,35 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, Json(self.why)).into_response()
     }
+}
+
+/// How long a sentence of the framework is at most, in bytes.
+const SENTENCE_MAX: usize = 4 * 1024;
+
+/// Gives what the framework refused (a body that is too long, or no JSON) the form of all refusals.
+pub(crate) async fn in_words(response: Response) -> Response {
+    let status = response.status();
+    let is_plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() && is_plain) {
+        return response;
+    }
+    let is_short =
+        response.body().size_hint().upper().is_some_and(|size| size <= SENTENCE_MAX as u64);
+    let text =
+        if is_short { to_bytes(response.into_body(), SENTENCE_MAX).await } else { Ok("".into()) };
+    let text = text.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too_long",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "not_json",
+        StatusCode::METHOD_NOT_ALLOWED => "no_such_method",
+        _ => "bad_request",
+    };
+    let text = if text.is_empty() { "this request is not understood" } else { &text };
+    Refusal::new(status, code, text).into_response()
 }
 
 impl From<Why> for Refusal {

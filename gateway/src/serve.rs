@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use actors::{deps::Deps, node::Node};
 use anyhow::Context;
-use axum::{Router, middleware, routing::get};
+use axum::{Router, middleware, routing::get, serve::ListenerExt};
 use domain::{
     content::Language,
     ports::{Clock, People, Sandbox},
@@ -39,6 +39,12 @@ pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()
     tracing::info!("Polycode is at {url}");
     offer_setup(&app).await?;
     let router = router(Arc::clone(&app));
+    // Frames are small and each counts: none waits for the acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is slower than it could be");
+        }
+    });
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
     store.close().await;
     Ok(())

@@ -40,6 +40,11 @@ pub trait Aggregate:
         times: Times,
     ) -> Result<Vec<Self::Event>, Self::Refusal>;
 
+    /// Whether `origin` may ask anything of it at all.
+    fn listens_to(&self, _origin: Origin) -> bool {
+        true
+    }
+
     /// Applies one event that was decided at `at`. Total: whatever was stored can be applied.
     fn evolve(&mut self, event: &Self::Event, at: At);
 

@@ -49,6 +49,14 @@ impl Sub for At {
     }
 }
 
+impl Sub for Ms {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 impl Add for Ms {
     type Output = Self;
 

@@ -98,16 +98,42 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    Created { owner: PersonId, settings: Settings },
-    Configured { settings: Settings },
-    Pinned { plan: Arc<Plan> },
-    CandidateAdded { session: SessionId, tags: Vec<String> },
-    CandidateTagged { session: SessionId, tags: Vec<String> },
-    CandidateRemoved { session: SessionId },
-    TimeGiven { session: Option<SessionId>, by: Ms },
+    Created {
+        owner: PersonId,
+        settings: Settings,
+    },
+    Configured {
+        settings: Settings,
+    },
+    Pinned {
+        plan: Arc<Plan>,
+    },
+    CandidateAdded {
+        session: SessionId,
+        tags: Vec<String>,
+    },
+    CandidateTagged {
+        session: SessionId,
+        tags: Vec<String>,
+    },
+    CandidateRemoved {
+        session: SessionId,
+    },
+    /// Without a session: to all. Kept for what was stored before [`Event::TimeGivenToAll`].
+    TimeGiven {
+        session: Option<SessionId>,
+        by: Ms,
+    },
+    /// To the first `candidates` of the campaign, who were all at the time.
+    TimeGivenToAll {
+        by: Ms,
+        candidates: usize,
+    },
     Paused,
     Resumed,
-    Announced { text: String },
+    Announced {
+        text: String,
+    },
     Archived,
     Restored,
 }
@@ -269,7 +295,7 @@ impl Aggregate for Campaign {
             Event::CandidateRemoved { session } => {
                 self.with(*session, |candidate| candidate.is_removed = true);
             }
-            Event::TimeGiven { .. } | Event::Announced { .. } => {}
+            Event::TimeGiven { .. } | Event::TimeGivenToAll { .. } | Event::Announced { .. } => {}
             Event::Paused => self.is_paused = true,
             Event::Resumed => self.is_paused = false,
             Event::Archived => self.is_archived = true,
@@ -304,6 +330,10 @@ impl Aggregate for Campaign {
         match event {
             Event::CandidateAdded { session, .. } if cursor == 0 => {
                 vec![tell(*session, "invite", &invite(*session), false)]
+            }
+            // Who comes into a paused campaign does not start before it goes on.
+            Event::CandidateAdded { session, .. } if cursor == 1 && self.is_paused => {
+                vec![tell(*session, "pause", &session::Command::Pause, true)]
             }
             Event::CandidateRemoved { session } if cursor == 0 => {
                 vec![tell(*session, "cancel", &session::Command::Cancel, true)]
@@ -340,16 +370,20 @@ impl Campaign {
                 Err(Refusal::BadTimeAllowed)
             }
             Command::GiveTime { session, by } => {
-                session.map_or(Ok(()), |session| self.candidate(session).map(drop))?;
-                Ok(vec![Event::TimeGiven { session, by }])
+                let Some(session) = session else {
+                    let candidates = self.candidates.len();
+                    return Ok(vec![Event::TimeGivenToAll { by, candidates }]);
+                };
+                self.candidate(session)?;
+                Ok(vec![Event::TimeGiven { session: Some(session), by }])
             }
             Command::Pause => Ok((!self.is_paused).then_some(Event::Paused).into_iter().collect()),
             Command::Resume => Ok(self.is_paused.then_some(Event::Resumed).into_iter().collect()),
             Command::Announce { text } => {
-                let length = text.trim().chars().count();
-                let fits = (1..=session::WORDS_MAX).contains(&length);
+                let text = text.trim();
+                let fits = (1..=session::WORDS_MAX).contains(&text.chars().count());
                 if fits {
-                    Ok(vec![Event::Announced { text }])
+                    Ok(vec![Event::Announced { text: text.to_owned() }])
                 } else {
                     Err(Refusal::BadAnnouncement)
                 }
@@ -402,7 +436,7 @@ impl Campaign {
                 ("change_terms", session::Command::ChangeTerms { terms: self.terms() })
             }
             Event::Pinned { plan } => ("repin", session::Command::Repin { plan: Arc::clone(plan) }),
-            Event::TimeGiven { session: None, by } => {
+            Event::TimeGiven { session: None, by } | Event::TimeGivenToAll { by, .. } => {
                 ("give_time", session::Command::GiveTime { by: *by })
             }
             Event::Paused => ("pause", session::Command::Pause),
@@ -412,7 +446,12 @@ impl Campaign {
             }
             _ => return vec![],
         };
-        let page = self.candidates.iter().skip(cursor).take(REACTIONS_PAGE);
+        // Who was added after it is told with the invitation, or has no part in it.
+        let all = match event {
+            Event::TimeGivenToAll { candidates, .. } => *candidates,
+            _ => self.candidates.len(),
+        };
+        let page = self.candidates.iter().take(all).skip(cursor).take(REACTIONS_PAGE);
         page.map(|candidate| tell(candidate.session, name, &command, true)).collect()
     }
 

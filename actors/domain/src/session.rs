@@ -22,7 +22,9 @@ pub use self::{
         CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
         RunState, SessionRow, TypingRow,
     },
-    state::{Announcement, Answering, Best, Credit, File, Late, Running, Session, Stage, Waiting},
+    state::{
+        Announcement, Answering, Best, Credit, File, Late, Pause, Running, Session, Stage, Waiting,
+    },
 };
 use crate::{
     aggregate::{Aggregate, Outage, Reaction, Times},
@@ -30,7 +32,7 @@ use crate::{
     content::Language,
     rows::RowChange,
     run::Verdict,
-    stream::Stream,
+    stream::{Origin, Stream},
 };
 
 /// How long after the end edits are awaited that were received in time.
@@ -43,6 +45,10 @@ pub const JUDGED_MAX: usize = 64;
 pub const RUNS_WAITING_MAX: usize = 2;
 /// How many edits are kept apart at most, and how many bytes each brings at most.
 pub const LATE_MAX: usize = 32;
+/// How many bytes the changes kept for rebasing bring in, of one file.
+pub const REBASE_BYTES_MAX: usize = 512 * 1024;
+/// The most time that is given at once.
+pub const GIFT_MAX: Ms = Ms(7 * 24 * 3_600_000);
 /// How many characters a reason or an announcement has at most.
 pub const WORDS_MAX: usize = 1_000;
 
@@ -123,6 +129,14 @@ impl Aggregate for Session {
 
     fn evolve(&mut self, event: &Event, at: At) {
         self.apply(event, at);
+    }
+
+    /// Another campaign than its own has nothing to say to it.
+    fn listens_to(&self, origin: Origin) -> bool {
+        match origin {
+            Origin::Stream(Stream::Campaign(id)) => self.id.is_none() || self.campaign == Some(id),
+            Origin::Stream(_) | Origin::Person(_) | Origin::Candidate(_) | Origin::Node => true,
+        }
     }
 
     fn wake_at(&self) -> Option<At> {

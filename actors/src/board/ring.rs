@@ -34,9 +34,13 @@ impl Ring {
         self.topic
     }
 
-    /// Takes in changed rows and makes the next frame of them, if they change anything.
-    pub(super) fn push(&mut self, changes: Vec<Change>) -> Option<Arc<Published>> {
-        let mut rows = vec![];
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Takes in changed rows and makes the next frames of them, if they change anything.
+    pub(super) fn push(&mut self, changes: Vec<Change>) -> Vec<Arc<Published>> {
+        let mut changed = vec![];
         for (key, value) in changes {
             if self.rows.get(&key) == value.as_ref() {
                 continue;
@@ -45,20 +49,20 @@ impl Ring {
                 Some(value) => drop(self.rows.insert(key.clone(), value.clone())),
                 None => drop(self.rows.remove(&key)),
             }
-            rows.push((key, value));
+            changed.push((key, value));
         }
-        if rows.is_empty() {
-            return None;
-        }
+        pages(changed).into_iter().map(|rows| self.next(rows)).collect()
+    }
+
+    fn next(&mut self, rows: Vec<Change>) -> Arc<Published> {
         let prev = Some(self.seq);
         self.seq += 1;
-        let published =
-            published(RowsFrame { prev, reset: false, more: false, rows, ..self.frame() });
+        let published = published(RowsFrame { prev, rows, ..self.frame() });
         if self.frames.len() == FRAMES_MAX {
             self.frames.pop_front();
         }
         self.frames.push_back(Arc::clone(&published));
-        Some(published)
+        published
     }
 
     /// The frames after `seq`, if all of them are still there.
@@ -70,17 +74,10 @@ impl Ring {
 
     /// Everything, in pages.
     pub(super) fn anew(&self) -> Vec<Arc<Published>> {
-        let mut pages: Vec<Vec<Change>> = vec![vec![]];
-        let mut bytes = 0;
-        for (key, value) in &self.rows {
-            bytes += key.len() + value.len();
-            if PAGE_BYTES < bytes {
-                pages.push(vec![]);
-                bytes = key.len() + value.len();
-            }
-            if let Some(page) = pages.last_mut() {
-                page.push((key.clone(), Some(value.clone())));
-            }
+        let rows = self.rows.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        let mut pages = pages(rows.collect());
+        if pages.is_empty() {
+            pages.push(vec![]);
         }
         let last = pages.len() - 1;
         let frame = |(n, rows)| RowsFrame { reset: n == 0, more: n < last, rows, ..self.frame() };
@@ -91,6 +88,24 @@ impl Ring {
         let (topic, epoch, seq) = (self.topic, self.epoch, self.seq);
         RowsFrame { topic, epoch, seq, prev: None, reset: false, more: false, rows: vec![] }
     }
+}
+
+/// Rows in pages of at most [`PAGE_BYTES`], but for a row that is larger by itself.
+fn pages(rows: Vec<Change>) -> Vec<Vec<Change>> {
+    let mut pages: Vec<Vec<Change>> = vec![];
+    let mut bytes = 0;
+    for (key, value) in rows {
+        let row = key.len() + value.as_ref().map_or(0, Bytes::len);
+        match pages.last_mut().filter(|_| bytes + row <= PAGE_BYTES) {
+            Some(page) => page.push((key, value)),
+            None => {
+                pages.push(vec![(key, value)]);
+                bytes = 0;
+            }
+        }
+        bytes += row;
+    }
+    pages
 }
 
 fn published(frame: RowsFrame) -> Arc<Published> {
@@ -110,7 +125,7 @@ mod tests {
     fn who_was_away_for_a_moment_gets_what_was_missed() {
         let mut ring = Ring::new(Topic::Contents, 7);
         for n in 0..5 {
-            ring.push(vec![row("a", &n.to_string())]).unwrap();
+            ring.push(vec![row("a", &n.to_string())]);
         }
         let seqs =
             |frames: Vec<Arc<Published>>| frames.iter().map(|f| f.frame.seq).collect::<Vec<_>>();
@@ -125,7 +140,7 @@ mod tests {
         let mut ring = Ring::new(Topic::Contents, 7);
         let long = format!("\"{}\"", "x".repeat(1_000));
         for n in 0..200 {
-            ring.push(vec![row(&n.to_string(), &long)]).unwrap();
+            ring.push(vec![row(&n.to_string(), &long)]);
         }
         assert!(ring.since((7, 10)).is_none());
         let pages = ring.anew();
@@ -137,7 +152,18 @@ mod tests {
     #[test]
     fn a_row_that_stays_as_it_is_makes_no_frame() {
         let mut ring = Ring::new(Topic::Contents, 7);
-        assert!(ring.push(vec![row("a", "1")]).is_some());
-        assert!(ring.push(vec![row("a", "1")]).is_none());
+        assert_eq!(ring.push(vec![row("a", "1")]).len(), 1);
+        assert!(ring.push(vec![row("a", "1")]).is_empty());
+    }
+
+    #[test]
+    fn a_change_of_very_many_rows_is_several_frames_one_after_the_other() {
+        let mut ring = Ring::new(Topic::Contents, 7);
+        let long = "x".repeat(1_000);
+        let frames = ring.push((0..200).map(|n| row(&n.to_string(), &long)).collect());
+        assert!(frames.len() > 1 && frames.iter().all(|frame| frame.text.len() < 64 * 1024));
+        let chain: Vec<_> = frames.iter().map(|f| (f.frame.prev, f.frame.seq)).collect();
+        let expected: Vec<_> = (1..).map(|seq| (Some(seq - 1), seq)).take(frames.len()).collect();
+        assert_eq!(chain, expected);
     }
 }

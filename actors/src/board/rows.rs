@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::Serialize;
 
-use super::{Seen, State, ring::Change};
+use super::{Seen, State, json, ring::Change};
 
 /// Row `c.<session>` of the monitor.
 #[derive(Serialize)]
@@ -58,8 +58,10 @@ impl State {
         for (session, seen) in self.seen(&self.changed) {
             rows.push((format!("c.{session}"), seen.view()));
         }
-        for (session, seen) in self.seen(&self.stirred) {
-            rows.push((format!("p.{session}"), Some(json(&seen.presence()))));
+        let stirred = self.changed.union(&self.stirred).copied().collect();
+        for (session, seen) in self.seen(&stirred) {
+            let is_there = seen.is_shown() && (seen.link.is_some() || seen.typing.is_some());
+            rows.push((format!("p.{session}"), is_there.then(|| json(&seen.presence()))));
         }
         rows
     }
@@ -83,13 +85,15 @@ impl State {
 impl Seen {
     /// `None` for who is no longer in the campaign.
     fn view(&self) -> Option<Bytes> {
-        let candidate = self.candidate.as_ref()?;
-        // Who has started and was removed stays to be seen.
-        if !self.is_invited && candidate.started_at.is_none() {
-            return None;
-        }
+        let candidate = self.candidate.as_ref().filter(|_| self.is_shown())?;
         let name = self.contact.as_ref().map_or("", |contact| &contact.name);
         Some(json(&CandidateView { name, tags: &self.tags, candidate }))
+    }
+
+    /// Who has started and was removed stays to be seen.
+    fn is_shown(&self) -> bool {
+        let has_started = |candidate: &CandidateRow| candidate.started_at.is_some();
+        self.candidate.as_ref().is_some_and(|row| self.is_invited || has_started(row))
     }
 
     fn presence(&self) -> Presence {
@@ -134,6 +138,8 @@ fn wall_name(names: WallNames, contact: Option<&Contact>) -> Option<String> {
     let contact = contact?;
     match names {
         WallNames::Off => None,
+        // Where the address was given for a name, it is not for everybody.
+        WallNames::Names if contact.name.contains('@') => Some(contact.alias.clone()),
         WallNames::Names => Some(contact.name.clone()),
         WallNames::Initials => {
             let initial = |word: &str| word.chars().next().map(|c| format!("{c}."));
@@ -146,8 +152,4 @@ fn wall_name(names: WallNames, contact: Option<&Contact>) -> Option<String> {
 /// A key that tells nobody which session it is.
 fn wall_key(session: SessionId) -> String {
     sha256_hex(session.uuid().as_bytes()).chars().take(16).collect()
-}
-
-fn json(row: &impl Serialize) -> Bytes {
-    serde_json::to_vec(row).expect("rows are plain data").into()
 }

@@ -33,6 +33,10 @@ use crate::{
 /// How long a link lasts when nothing else ends it earlier.
 const VALID: Ms = Ms(90 * 24 * 3_600_000);
 
+/// How long a link that is opened waits for its session to be invited, and how long in between.
+const INVITED: Ms = Ms(5_000);
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Makes a candidate's link.
 pub(crate) async fn issue(
     app: &App,
@@ -187,10 +191,24 @@ pub(crate) async fn open(
     else {
         return Err(Refusal::not_found());
     };
-    let command = AnyCommand::Session(Box::new(session::Command::Open));
-    app.ask(Origin::Candidate(session), Stream::Session(session), command).await?;
+    mark_opened(&app, session).await?;
     let cookie = caller::sign_in(&app, Who::Candidate(session)).await?;
     Ok(([cookie], Json(json!({ "session": session }))))
+}
+
+/// The session may be a moment behind its link, which is handed out before its campaign has told it.
+async fn mark_opened(app: &App, session: SessionId) -> Result<(), Refusal> {
+    let until = app.now() + INVITED;
+    loop {
+        let command = AnyCommand::Session(Box::new(session::Command::Open));
+        let asked = app.ask(Origin::Candidate(session), Stream::Session(session), command).await;
+        match asked {
+            Err(refusal) if refusal.why().code == "not_invited" && app.now() < until => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            asked => return asked.map(drop),
+        }
+    }
 }
 
 /// A wall's link opens it at once: there is nothing to decide.

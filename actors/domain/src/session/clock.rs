@@ -1,7 +1,7 @@
 //! Time: when a session and its questions end, and what moves that end. Only events do, and only
 //! to later.
 
-use super::{Event, GRACE, Refusal, Running, Session, Stage, Terms};
+use super::{Event, GIFT_MAX, GRACE, Refusal, Running, Session, Stage, Terms};
 use crate::{
     aggregate::{Outage, Times},
     at::{At, Ms},
@@ -31,7 +31,8 @@ impl Session {
         }
         let whole = run.time_up_at.map_or(run.ends_at, |at| at + GRACE);
         let of_questions = run.questions.iter().filter_map(|answer| match answer.stage {
-            Stage::Open => answer.ends_at,
+            // Once the whole time is up, no question ends on its own any more.
+            Stage::Open => answer.ends_at.filter(|_| run.time_up_at.is_none()),
             Stage::TimeUp => answer.time_up_at.map(|at| at + GRACE),
             Stage::Locked | Stage::Sealed => None,
         });
@@ -63,7 +64,8 @@ impl Session {
                 let number = run.runs_asked + u32::try_from(asked.count()).unwrap_or(0);
                 events.extend(self.seal_question(run, question, number));
             }
-            if answer.stage == Stage::Open && answer.ends_at.is_some_and(|at| at <= now) {
+            let is_over = answer.stage == Stage::Open && answer.ends_at.is_some_and(|at| at <= now);
+            if is_over && run.time_up_at.is_none() {
                 events.push(Event::QuestionTimeUp { question });
                 events.extend(self.after_question(run, question, now));
             }
@@ -119,14 +121,14 @@ impl Session {
         Ok(events)
     }
 
-    /// Gives back an outage: as much as the candidate still had when it began stays theirs.
+    /// Gives back an outage: as much as the candidate still had when it began stays theirs. What of
+    /// it fell into a pause, or into an outage that is known, was given back before.
     pub(super) fn credit(&self, outage: Outage) -> Vec<Event> {
         let Some(run) = self.run.as_ref() else { return vec![] };
-        let known = run.credits.iter().any(|credit| credit.to == outage.to);
         let from = outage.from.max(run.started_at);
-        let by = outage.to - from;
+        let by = outage.to - from - run.given_back_within(from, outage.to);
         let ran = run.sealed_at.is_none() && run.time_up_at.is_none() && run.paused_at.is_none();
-        if known || !ran || run.ends_at <= from || by <= Ms(0) {
+        if !ran || run.ends_at <= from || by <= Ms(0) {
             return vec![];
         }
         vec![Event::Credited {
@@ -149,7 +151,7 @@ impl Session {
     }
 
     pub(super) fn give_time(&self, by: Ms) -> Result<Vec<Event>, Refusal> {
-        if by <= Ms(0) {
+        if by <= Ms(0) || GIFT_MAX < by {
             return Err(Refusal::WrongStage);
         }
         match &self.run {
@@ -160,13 +162,17 @@ impl Session {
     }
 
     pub(super) fn pause(&self) -> Vec<Event> {
-        let runs = |run: &&Running| {
-            run.sealed_at.is_none() && run.time_up_at.is_none() && run.paused_at.is_none()
+        let Some(run) = &self.run else {
+            return (!self.is_held).then_some(Event::Held).into_iter().collect();
         };
-        self.run.as_ref().filter(runs).map(|_| Event::Paused).into_iter().collect()
+        let runs = run.sealed_at.is_none() && run.time_up_at.is_none() && run.paused_at.is_none();
+        runs.then_some(Event::Paused).into_iter().collect()
     }
 
     pub(super) fn resume(&self, now: At) -> Vec<Event> {
+        if self.is_held {
+            return vec![Event::Released];
+        }
         let paused = self.run.as_ref().and_then(|run| Some((run, run.paused_at?)));
         let resumed = paused.map(|(run, paused_at)| {
             let by = now - paused_at;
@@ -184,6 +190,33 @@ impl Running {
         self.sealed_at.is_none()
             && received_at <= self.ends_at
             && own_end.is_none_or(|ends_at| received_at <= ends_at)
+    }
+
+    /// How much of the time from `from` to `to` was given back already.
+    fn given_back_within(&self, from: At, to: At) -> Ms {
+        let pauses = self.pauses.iter().map(|pause| (pause.from, pause.to));
+        let credits = self.credits.iter().map(|credit| (credit.from, credit.to));
+        let mut spans: Vec<_> = pauses.chain(credits).collect();
+        spans.sort_unstable();
+        let (mut within, mut reached) = (Ms(0), from);
+        for (start, end) in spans {
+            let (start, end) = (start.max(reached), end.min(to));
+            within = within + (end - start).max(Ms(0));
+            reached = reached.max(end);
+        }
+        within
+    }
+
+    /// The time was up and goes on: so does the question that was open last.
+    pub(super) fn reopen(&mut self) {
+        if self.time_up_at.take().is_none() {
+            return;
+        }
+        if let Some(answer) = self.questions.get_mut(usize::from(self.current))
+            && answer.stage == Stage::TimeUp
+        {
+            (answer.stage, answer.time_up_at) = (Stage::Open, None);
+        }
     }
 
     /// Moves every end that still lies ahead by `by`.

@@ -26,7 +26,9 @@ impl Session {
         if let Command::Invite { session, campaign, terms, plan } = command {
             return match self.id {
                 None => Ok(vec![Event::Invited { session, campaign, terms, plan }]),
-                Some(_) => self.invite_again(),
+                // It keeps its terms and its test: what changed since came by other commands.
+                Some(id) if (id, self.campaign) == (session, campaign) => self.invite_again(),
+                Some(_) => Err(Refusal::AlreadyInvited),
             };
         }
         if self.id.is_none() {
@@ -132,6 +134,9 @@ impl Session {
     fn start(&self, seat: SeatId, now: At) -> Decision {
         if self.status.after(Step::Start).is_none() {
             return Err(Refusal::WrongStage);
+        }
+        if self.is_held {
+            return Err(Refusal::Paused);
         }
         if self.terms.opens_at.is_some_and(|opens_at| now < opens_at) {
             return Err(Refusal::NotOpenYet);

@@ -86,6 +86,9 @@ impl Session {
             return Err(Refusal::DoesNotFit);
         };
         let text = changes.apply(&file.text).map_err(|_| Refusal::DoesNotFit)?;
+        if text.len() > FILE_BYTES_MAX {
+            return Err(Refusal::TooLong);
+        }
         let accepted = Event::LateAccepted { late, rev: file.rev + 1, changes };
         let mut events = vec![accepted];
         events.extend(self.judged_again(run, file, text));

@@ -121,6 +121,10 @@ pub enum Event {
         by: Ms,
         ends_at: At,
     },
+    /// The campaign is paused before this candidate has started.
+    Held,
+    /// The campaign goes on, and this candidate may start.
+    Released,
     Announced {
         text: String,
     },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Announcement, Answering, Best, Credit, Event, File, FileKey, JUDGED_MAX, LastVerdict, Late,
-    REBASE_MAX, RunResult, Running, Session, Stage, Waiting,
+    Pause, REBASE_BYTES_MAX, REBASE_MAX, RunResult, Running, Session, Stage, Waiting,
 };
 use crate::{
     at::At,
@@ -37,6 +37,9 @@ impl Session {
             Event::Sent => self.status = Status::TestSent,
             Event::Opened => self.status = Status::TestOpened,
             Event::Cancelled => self.status = Status::Cancelled,
+            Event::Held => self.is_held = true,
+            Event::Released => self.is_held = false,
+            Event::Extended { ends_at } => self.extend(*ends_at),
             Event::Announced { text } => {
                 self.announcement = Some(Announcement { text: text.clone(), at });
             }
@@ -60,6 +63,19 @@ impl Session {
         }
     }
 
+    /// The end is later now, and so is that of a question that was cut short by it.
+    fn extend(&mut self, ends_at: At) {
+        let Some(run) = &mut self.run else { return };
+        let before = std::mem::replace(&mut run.ends_at, ends_at);
+        run.reopen();
+        for (answer, plan) in run.questions.iter_mut().zip(&self.plan.questions) {
+            if answer.stage == Stage::Open && answer.ends_at == Some(before) {
+                let own = answer.opened_at.zip(plan.limit).map(|(at, limit)| at + limit);
+                answer.ends_at = Some(own.map_or(ends_at, |own| own.max(before).min(ends_at)));
+            }
+        }
+    }
+
     fn judge(&mut self, submission: SubmissionId, results: &[RunResult], at: At) {
         let Some(run) = &mut self.run else { return };
         let Some(waiting) = run.waiting.remove(&submission) else { return };
@@ -72,6 +88,11 @@ impl Session {
         let Some(answer) = run.questions.get_mut(usize::from(waiting.question)) else { return };
         if !waiting.kind.counts() {
             return;
+        }
+        // A fault of ours judged nothing: the text is still to be judged, at the end if not before.
+        let failed = results.iter().any(|result| result.verdict == Verdict::InternalError);
+        if failed && answer.run_revision == Some(waiting.revision) {
+            answer.run_revision = None;
         }
         let Some(best) = best_of(plan, results) else { return };
         // The first of equals stands: its time is the one that counts.
@@ -122,6 +143,7 @@ impl Running {
                 self.current = *question;
                 self.with(*question, |answer| {
                     answer.stage = Stage::Open;
+                    answer.opened_at = Some(at);
                     answer.ends_at = Some(*ends_at);
                 });
             }
@@ -176,16 +198,13 @@ impl Running {
                 self.shift_ends(*by, *ends_at);
             }
             Event::TimeGiven { by, ends_at: Some(ends_at) } => {
+                self.reopen();
                 self.shift_ends(*by, *ends_at);
-                self.time_up_at = None;
-            }
-            Event::Extended { ends_at } => {
-                self.ends_at = *ends_at;
-                self.time_up_at = None;
             }
             Event::Paused => self.paused_at = Some(at),
             Event::Resumed { by, ends_at } => {
-                self.paused_at = None;
+                let pause = self.paused_at.take().map(|from| Pause { from, to: at });
+                self.pauses.extend(pause);
                 self.shift_ends(*by, *ends_at);
             }
             _ => {}
@@ -222,10 +241,8 @@ impl Running {
             }
             file.rev = rev;
             file.caret = caret.unwrap_or(file.caret);
-            if file.history.len() == REBASE_MAX {
-                file.history.remove(0);
-            }
             file.history.push(changes.clone());
+            file.forget_old_changes();
         });
         self.with(key.question, |answer| answer.revision += 1);
     }
@@ -273,6 +290,14 @@ impl Running {
 }
 
 impl File {
+    fn forget_old_changes(&mut self) {
+        let bytes =
+            |history: &[Changes]| -> usize { history.iter().map(Changes::inserted_bytes).sum() };
+        while REBASE_MAX < self.history.len() || REBASE_BYTES_MAX < bytes(&self.history) {
+            self.history.remove(0);
+        }
+    }
+
     fn new(key: FileKey, text: String) -> Self {
         Self { key, text, rev: 0, caret: 0, deleted: false, history: vec![] }
     }

@@ -38,9 +38,12 @@ impl Session {
         else {
             return None;
         };
-        if let Some(source) = files.iter_mut().find(|source| source.name == file.key.name) {
-            *source = SourceFile { name: file.key.name.clone(), text };
+        // Files of another language than the chosen one are not part of the answer.
+        if language != file.key.language {
+            return None;
         }
+        let source = files.iter_mut().find(|source| source.name == file.key.name)?;
+        *source = SourceFile { name: file.key.name.clone(), text };
         let revision = revision + 1;
         Some(Event::RunAsked { submission, question, kind, language, revision, files, stdin })
     }

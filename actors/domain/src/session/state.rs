@@ -29,6 +29,9 @@ pub struct Session {
     /// Given by the creator to this candidate, before or after the start.
     pub given: Ms,
     pub announcement: Option<Announcement>,
+    /// The campaign is paused: nobody starts.
+    #[serde(default)]
+    pub is_held: bool,
     /// What has been true since the start.
     pub run: Option<Running>,
 }
@@ -55,6 +58,9 @@ pub struct Running {
     /// By how much credits, pauses and gifts moved `ends_at`.
     pub shift: Ms,
     pub credits: Vec<Credit>,
+    /// When the clocks stood still.
+    #[serde(default)]
+    pub pauses: Vec<Pause>,
     /// All that ever held it; the last one does now.
     pub seats: Vec<SeatId>,
     pub current: u16,
@@ -86,11 +92,21 @@ pub struct Credit {
     pub ms: Ms,
 }
 
+/// A pause that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub from: At,
+    pub to: At,
+}
+
 /// One question, as far as it is answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answering {
     pub stage: Stage,
-    /// Its own end, where it has a limit.
+    /// When its own time began.
+    #[serde(default)]
+    pub opened_at: Option<At>,
+    /// Its own end, where questions come one after the other.
     pub ends_at: Option<At>,
     pub time_up_at: Option<At>,
     /// Counts every edit, file and language change.

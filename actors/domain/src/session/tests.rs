@@ -1,5 +1,8 @@
 //! Given what happened, when this is asked at noon, then that happens.
 
+mod ends;
+mod snapshots;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

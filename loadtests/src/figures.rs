@@ -1,0 +1,85 @@
+//! Figures: measured, held against their goals, printed as a table and kept as JSON.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use serde::Serialize;
+
+/// One line of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    pub name: String,
+    pub value: f64,
+    pub unit: &'static str,
+    /// What it should be, if there is a goal.
+    pub goal: Option<f64>,
+    /// Whether the goal is met; `None` without one.
+    pub holds: Option<bool>,
+}
+
+impl Figure {
+    /// A figure without a goal.
+    pub fn plain(name: &str, value: f64, unit: &'static str) -> Self {
+        Self { name: name.to_owned(), value, unit, goal: None, holds: None }
+    }
+
+    /// A figure that should be `goal` at most.
+    pub fn at_most(name: &str, value: f64, unit: &'static str, goal: f64) -> Self {
+        Self { goal: Some(goal), holds: Some(value <= goal), ..Self::plain(name, value, unit) }
+    }
+
+    /// A figure that should be `goal` at least.
+    pub fn at_least(name: &str, value: f64, unit: &'static str, goal: f64) -> Self {
+        Self { goal: Some(goal), holds: Some(goal <= value), ..Self::plain(name, value, unit) }
+    }
+}
+
+/// The value below which so many thousandths of `all` lie, by nearest rank; 0 for none.
+pub fn per_mille(all: &mut [f64], part: usize) -> f64 {
+    all.sort_unstable_by(f64::total_cmp);
+    let rank = (all.len() * part).div_ceil(1_000).max(1);
+    all.get(rank - 1).copied().unwrap_or(0.0)
+}
+
+/// Lengths of time in ms.
+pub fn millis(all: &[Duration]) -> Vec<f64> {
+    all.iter().map(|one| one.as_secs_f64() * 1_000.0).collect()
+}
+
+/// Prints `figures` and writes them to `target/bench/<name>.json`.
+#[expect(clippy::print_stdout, reason = "the answer of a program that measures")]
+pub fn report(name: &str, figures: &[Figure]) -> anyhow::Result<()> {
+    println!("| {name:<36} | {:>12} | {:<8} | {:>10} | holds |", "value", "unit", "goal");
+    println!(
+        "|{}|{}|{}|{}|-------|",
+        "-".repeat(38),
+        "-".repeat(14),
+        "-".repeat(10),
+        "-".repeat(12)
+    );
+    for figure in figures {
+        let goal = figure.goal.map(|goal| goal.to_string()).unwrap_or_default();
+        let holds = figure.holds.map_or("", |holds| if holds { "yes" } else { "NO" });
+        let Figure { name, value, unit, .. } = figure;
+        println!("| {name:<36} | {value:>12.2} | {unit:<8} | {goal:>10} | {holds:<5} |");
+    }
+    let directory = Path::new("target/bench");
+    std::fs::create_dir_all(directory)?;
+    let path = directory.join(format!("{name}.json"));
+    let json = serde_json::to_vec_pretty(figures)?;
+    std::fs::write(&path, json).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let mut all: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(per_mille(&mut all, 500), 50.0);
+        assert_eq!(per_mille(&mut all, 990), 99.0);
+        assert_eq!(per_mille(&mut all, 1_000), 100.0);
+        assert_eq!(per_mille(&mut [], 500), 0.0);
+    }
+}

@@ -1,0 +1,41 @@
+//! `loadtests`: plays load, checks what it sees, prints a table, and writes `target/bench/*.json`.
+
+#![forbid(unsafe_code)]
+
+mod journal;
+mod sit;
+mod startup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load tests of Polycode.
+#[derive(Debug, Parser)]
+struct Config {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays a whole campaign: everybody sits the same test at the same time.
+    Sit(sit::Config),
+    /// Starts a server on a directory of many sessions, a part of them running.
+    Startup(startup::Config),
+    /// Appends to the SQLite store, many streams at once and one alone.
+    Journal(journal::Config),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let problems = match Config::parse().command {
+        Command::Sit(config) => sit::run(config).await?,
+        Command::Startup(config) => startup::run(config).await?,
+        Command::Journal(config) => journal::run(config).await?,
+    };
+    for problem in problems.iter().take(50) {
+        eprintln!("problem: {problem}");
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,184 @@
+//! A server process of one's own, on a free port, on a directory of its own.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
+
+use crate::{creator::Creator, http::Http};
+
+pub const EMAIL: &str = "ada@example.org";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(60);
+
+/// See the module. Dropping it kills it.
+pub struct Server {
+    pub url: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
+    data: PathBuf,
+    child: Child,
+    _scratch: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts one with a new administrator and without anything else; without runs, too, if
+    /// `fake_runs`.
+    pub async fn start(binary: &Path, fake_runs: bool) -> anyhow::Result<Self> {
+        let scratch = tempfile::tempdir()?;
+        let data = scratch.path().join("data");
+        create_admin(binary, &data).await?;
+        let mut server = Self::start_on(binary, &data, fake_runs).await?;
+        server._scratch = Some(scratch);
+        Ok(server)
+    }
+
+    /// Starts one on a directory that is there, and waits until it answers.
+    pub async fn start_on(binary: &Path, data: &Path, fake_runs: bool) -> anyhow::Result<Self> {
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let mut arguments = ["serve", "--listen", &listen].map(str::to_owned).to_vec();
+        arguments.extend(fake_runs.then(|| "--fake-runs".to_owned()));
+        let child = spawn(binary, data, &arguments)?;
+        let (binary, data) = (binary.to_owned(), data.to_owned());
+        let url = format!("http://{listen}");
+        let mut server = Self { url, binary, arguments, data, child, _scratch: None };
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Waits until it answers.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + START;
+        let mut browser = self.browser();
+        while Instant::now() < until {
+            if browser.get("/healthz").await.is_ok_and(|reply| reply.status.is_success()) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended with {status}: {}", self.log());
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        bail!("the server does not answer: {}", self.log())
+    }
+
+    /// Kills it, as a power cut would.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Starts it again at the same address, on the same data.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(&self.binary, &self.data, &self.arguments)?;
+        Ok(())
+    }
+
+    /// Runs another server on the same data; how that ended, and what it said.
+    pub async fn second(&self) -> anyhow::Result<(ExitStatus, String)> {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--fake-runs"];
+        let output = Command::new(&self.binary)
+            .arg("--data")
+            .arg(&self.data)
+            .args(arguments)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(START, output).await.context("it goes on")??;
+        Ok((output.status, String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    pub fn browser(&self) -> Http {
+        Http::new(&self.url)
+    }
+
+    /// Its administrator, signed in.
+    pub async fn creator(&self) -> anyhow::Result<Creator> {
+        Creator::sign_in(&self.browser(), EMAIL, PASSWORD).await
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_path(&self.data)).unwrap_or_default()
+    }
+}
+
+/// Makes an administrator, with [`EMAIL`] and [`PASSWORD`].
+pub async fn create_admin(binary: &Path, data: &Path) -> anyhow::Result<()> {
+    let mut child = Command::new(binary)
+        .arg("--data")
+        .arg(data)
+        .args(["admin", "create", "--email", EMAIL, "--name", "Ada"])
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("starting {}", binary.display()))?;
+    let mut stdin = child.stdin.take().context("a pipe")?;
+    stdin.write_all(PASSWORD.as_bytes()).await?;
+    drop(stdin);
+    let status = child.wait().await?;
+    anyhow::ensure!(status.success(), "creating an administrator ended with {status}");
+    Ok(())
+}
+
+fn spawn(binary: &Path, data: &Path, arguments: &[String]) -> anyhow::Result<Child> {
+    let log = std::fs::File::options().create(true).append(true).open(log_path(data))?;
+    Command::new(binary)
+        .arg("--data")
+        .arg(data)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("starting {}", binary.display()))
+}
+
+fn log_path(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// What `/proc/<pid>` says of a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Memory in use, in MiB, now and at most.
+    pub rss_mib: f64,
+    pub rss_max_mib: f64,
+    /// Processor time so far, in seconds.
+    pub cpu_s: f64,
+}
+
+/// How much of the machine process `pid` takes (`proc_pid_status(5)`, `proc_pid_stat(5)`).
+pub fn usage(pid: u32) -> anyhow::Result<Usage> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let mib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.map_or(0.0, |kib| kib / 1024.0)
+    };
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, behind_name) = stat.rsplit_once(')').context("no name")?;
+    let fields: Vec<f64> =
+        behind_name.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // The state is no number; of what is left, user and system time are the 11th and 12th.
+    let ticks = fields.get(10).copied().unwrap_or(0.0) + fields.get(11).copied().unwrap_or(0.0);
+    Ok(Usage { rss_mib: mib("VmRSS"), rss_max_mib: mib("VmHWM"), cpu_s: ticks / 100.0 })
+}

@@ -1,0 +1,16 @@
+//! Integration tests: each starts a server process of its own, with a directory of its own, and
+//! plays creators and candidates against it. What is waited for has a deadline far behind it.
+
+#![forbid(unsafe_code)]
+
+mod bad_input;
+mod campaigns;
+mod devices;
+mod kill;
+mod links;
+mod questions;
+mod reconnect;
+mod setting;
+mod statuses;
+mod time;
+mod verdicts;
