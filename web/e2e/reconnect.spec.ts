@@ -12,18 +12,18 @@ test('US-084 the server is killed in mid-edit: typing goes on, and everything is
   const editor = aya.locator('.cm-content');
   await editor.click();
   await aya.keyboard.type('before ');
-  await expect(aya.getByText('Saved', { exact: true })).toBeVisible();
+  await expect(aya.getByRole('banner').getByText('Saved', { exact: true })).toBeVisible();
 
   await server.kill();
   await aya.keyboard.type('while it was away ');
   await expect(aya.getByText(/kept on this device|kept here/i).first()).toBeVisible();
   await server.start_again();
-  await expect(aya.getByText('Saved', { exact: true })).toBeVisible({ timeout: 60_000 });
+  await expect(aya.getByRole('banner').getByText('Saved', { exact: true })).toBeVisible({ timeout: 60_000 });
   await aya.keyboard.type('after');
-  await expect(aya.getByText('Saved', { exact: true })).toBeVisible();
+  await expect(aya.getByRole('banner').getByText('Saved', { exact: true })).toBeVisible();
 
   // The outage is given back, and written beside the clock.
-  await expect(aya.getByText(/^\+\d+ s/).first()).toBeVisible();
+  await expect(aya.getByText(/^\+\d+\ss: time given back/).first()).toBeVisible();
   await aya.reload();
   await expect(editor).toHaveText('before while it was away after');
 });

@@ -5,6 +5,7 @@ import { words } from '$lib/i18n.svelte';
 export const wall = words(
   {
     facts: (questions: number, candidates: number) => `${number(questions)} ${questions === 1 ? 'question' : 'questions'}, ${number(candidates)} ${candidates === 1 ? 'candidate' : 'candidates'}`,
+    time: 'Time',
     time_left: 'Time left',
     opens_in: 'Opens in',
     ended: 'The campaign has closed',
@@ -36,6 +37,7 @@ export const wall = words(
   },
   {
     facts: (questions, candidates) => `${number(questions)} ${questions < 2 ? 'question' : 'questions'}, ${number(candidates)} ${candidates < 2 ? 'candidat' : 'candidats'}`,
+    time: 'Temps',
     time_left: 'Temps restant',
     opens_in: 'Ouverture dans',
     ended: 'La campagne est fermée',
