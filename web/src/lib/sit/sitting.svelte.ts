@@ -167,10 +167,11 @@ export class Sitting {
     if (outcome.ok) await this.saver.reload();
   }
 
-  async answer(question: number, choices: number[]): Promise<void> {
+  async answer(question: number, choices: number[]): Promise<boolean> {
     this.#answering += 1;
-    await this.#ask({ type: 'answer', seat: this.seat, question, choices });
+    const outcome = await this.#ask({ type: 'answer', seat: this.seat, question, choices });
     this.#answering -= 1;
+    return outcome.ok;
   }
 
   async run(question: number, kind: RunKind, stdin?: string): Promise<void> {
