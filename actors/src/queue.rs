@@ -180,7 +180,9 @@ impl State {
     }
 
     fn hand_out(&mut self) {
-        while let (Some(next), Some(runner)) = (self.next(), self.free.pop_front()) {
+        while let Some(next) = self.next() {
+            // Only now: a runner that is taken out and not answered never comes back.
+            let Some(runner) = self.free.pop_front() else { return };
             let Some(row) = self.waiting.remove(&next) else { return };
             let submission = next.1;
             let attempt = self.attempts.get(&submission).copied().unwrap_or(0) + 1;
