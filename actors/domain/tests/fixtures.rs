@@ -1,6 +1,8 @@
 //! Every event that was ever stored can be read for ever: one of each kind is kept in `fixtures/`.
 //! A fixture is written once, with its event, and never changed.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
+
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use domain::{
@@ -25,7 +27,7 @@ macro_rules! every_event_has_a_fixture {
                 $(Event::$kind { .. } => snake(stringify!($kind)),)*
             };
             let kinds = [$(stringify!($kind)),*];
-            check::<$aggregate>($folder, kinds.map(snake).into(), kind);
+            check::<$aggregate>($folder, &kinds.map(snake).into(), kind);
         }
     };
 }
@@ -70,7 +72,7 @@ every_event_has_a_fixture!(
     [Created Saved Frozen Archived Restored]
 );
 
-fn check<A: Aggregate>(folder: &str, kinds: BTreeSet<String>, kind: impl Fn(&A::Event) -> String) {
+fn check<A: Aggregate>(folder: &str, kinds: &BTreeSet<String>, kind: impl Fn(&A::Event) -> String) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(folder);
     let mut there = BTreeSet::new();
     for entry in fs::read_dir(&folder).unwrap() {
@@ -88,7 +90,7 @@ fn check<A: Aggregate>(folder: &str, kinds: BTreeSet<String>, kind: impl Fn(&A::
         A::default().evolve(&event, At(0));
         there.insert(name);
     }
-    assert_eq!(there, kinds, "each kind of event has a fixture in {}", folder.display());
+    assert_eq!(there, *kinds, "each kind of event has a fixture in {}", folder.display());
 }
 
 /// Whether `written` has everything that `stored` has, and perhaps more.

@@ -135,10 +135,9 @@ pub(crate) async fn create_campaign(world: &World, n: u128, candidates: u128, se
 
 async fn content_of(world: &World) -> Content {
     let first = world.log(Stream::Content(CONTENT)).await.remove(0);
-    match serde_json::from_slice(&first.body).unwrap() {
-        document::Event::Created { document, .. } => document,
-        other => panic!("{other:?}"),
-    }
+    let created: document::Event<Content> = serde_json::from_slice(&first.body).unwrap();
+    let document::Event::Created { document, .. } = created else { panic!("{created:?}") };
+    document
 }
 
 pub(crate) fn add(n: u128) -> campaign::Command {

@@ -66,13 +66,10 @@ fn two_questions_sealed_together_ask_for_two_different_runs() {
     let changes = Changes::insert(0, 0, "b");
     step(&mut state, Command::Edit { seat: HERE, file, base_rev: 0, changes, caret: 0 }, 2);
     let events = step(&mut state, Command::HandIn { seat: HERE }, 3);
-    let asked: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::RunAsked { submission, .. } => Some(submission),
-            _ => None,
-        })
-        .collect();
+    let submission = |event: &Event| {
+        if let Event::RunAsked { submission, .. } = event { Some(*submission) } else { None }
+    };
+    let asked: Vec<_> = events.iter().filter_map(submission).collect();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0], asked[1]);
 }
