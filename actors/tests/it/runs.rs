@@ -1,6 +1,6 @@
 //! Runs: each program gets its verdict, and no campaign waits for another's flood.
 
-use domain::{at::Ms, command::AnyCommand, run::Verdict, session::RunKind};
+use domain::{at::Ms, command::AnyCommand, run::Verdict, session::RunKind, stream::Stream};
 
 use crate::{
     kit::{create_campaign, hand_in, id, run, session, settings, sit, submission},
@@ -32,6 +32,10 @@ async fn a_sandbox_that_fails_is_tried_three_times() {
     world.done(session(1_000), run(RunKind::All)).await;
     world.until(session(1_000), "judged", 1).await;
     assert_eq!(*world.script.runs.lock().unwrap(), ["internal"; 3]);
+    // Nothing of what it printed is kept beside its verdict.
+    sleep(Ms(5_000)).await;
+    let Stream::Submission(which) = submission(1_000, 0) else { panic!() };
+    assert!(world.node().outputs.read(which).rows.is_empty());
     let last = world.look(id(1_000), |s| s.run.as_ref().unwrap().last_verdict).await;
     assert_eq!(last.unwrap().verdict, Verdict::InternalError);
 }

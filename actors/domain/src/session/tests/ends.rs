@@ -229,6 +229,20 @@ fn what_is_kept_to_rebase_over_is_bounded_in_bytes() {
     assert!(run.file(&main_file()).unwrap().history.len() <= 5);
 }
 
+#[test]
+fn who_leaves_a_question_that_has_just_run_out_does_not_skip_the_next_one() {
+    let question = plan(Some(Ms(600_000))).questions[0].clone();
+    let plan = Arc::new(Plan { questions: vec![question; 3], ..plan(None) });
+    let past = [Event::Invited { session: ID, campaign: None, terms: an_hour(), plan }];
+    let mut state = fold(&past, &[], NOON);
+    step(&mut state, Command::Start { seat: HERE }, 0);
+    step(&mut state, Command::Expire, 600_000);
+    assert_eq!(step(&mut state, Command::NextQuestion { seat: HERE }, 600_300), vec![]);
+    assert_eq!(state.run.as_ref().unwrap().current, 1);
+    step(&mut state, Command::NextQuestion { seat: HERE }, 602_000);
+    assert_eq!(state.run.as_ref().unwrap().current, 2);
+}
+
 /// So many of three passed; the others are `otherwise`.
 fn results(passed: u16, otherwise: Verdict) -> Vec<RunResult> {
     let Event::Judged { mut results, .. } = ({
