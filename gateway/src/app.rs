@@ -11,6 +11,7 @@ use domain::{
     command::{Answer, AnyCommand},
     content::Language,
     ids::{CommandId, SessionId},
+    people::Who,
     ports::{RowQuery, Unavailable},
     rows::Topic,
     stream::{Origin, Stream},
@@ -29,6 +30,24 @@ pub(crate) struct App {
     pub(crate) url: String,
     /// How many sockets each session has open here.
     pub(crate) connected: Connected,
+    /// Whose links were revoked.
+    pub(crate) revoked: Revoked,
+}
+
+/// Whose links were revoked, and when: sockets that were opened before are closed.
+#[derive(Default)]
+pub(crate) struct Revoked(Mutex<HashMap<Who, At>>);
+
+impl Revoked {
+    pub(crate) fn add(&self, who: Who, now: At) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who, now);
+    }
+
+    /// Whether one of `who` was revoked since `opened_at`.
+    pub(crate) fn any(&self, who: &[Who], opened_at: At) -> bool {
+        let revoked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        who.iter().any(|who| revoked.get(who).is_some_and(|at| opened_at <= *at))
+    }
 }
 
 /// How many sockets each session has open.

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     api,
-    app::{App, Connected, Shared},
+    app::{App, Connected, Revoked, Shared},
     caller, config, demo,
     limits::Limits,
     setup::Setup,
@@ -76,6 +76,7 @@ async fn start(
         limits: Limits::default(),
         url,
         connected: Connected::default(),
+        revoked: Revoked::default(),
     };
     Ok((Arc::new(app), store))
 }

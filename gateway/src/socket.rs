@@ -137,10 +137,14 @@ impl Connection {
     ) -> Option<u16> {
         let mut pings = tokio::time::interval(PING_EVERY);
         let mut heard_at = Instant::now();
+        let opened_at = self.app.now();
         loop {
             let message = tokio::select! {
                 message = stream.next() => message,
                 _ = pings.tick() => {
+                    if self.app.revoked.any(&self.caller.all(), opened_at) {
+                        return Some(close::NOT_ALLOWED);
+                    }
                     if SILENCE < heard_at.elapsed() {
                         return Some(close::SILENT);
                     }

@@ -12,7 +12,7 @@ use crate::{
     blob::Blob,
     frame::RowsFrame,
     ids::CommandId,
-    people::{Contact, HttpSession, Link, Person},
+    people::{Contact, HttpSession, Link, Person, Who},
     rows::{RowChange, Topic},
     run::{Job, Outcome, Progress},
     stream::{Head, Recorded, Stream},
@@ -234,6 +234,9 @@ pub trait People: Send + Sync {
     async fn http_session(&self, token_sha256: &str) -> Result<Option<HttpSession>, Unavailable>;
 
     async fn end_http_session(&self, token_sha256: &str) -> Result<(), Unavailable>;
+
+    /// Ends all HTTP sessions of `who`, on every browser.
+    async fn sign_out_everywhere(&self, who: Who) -> Result<(), Unavailable>;
 
     /// Erases a candidate's contact, links and HTTP sessions.
     async fn erase_contact(&self, session: crate::ids::SessionId) -> Result<(), Unavailable>;

@@ -63,6 +63,13 @@ async fn end(app: &App, campaign: CampaignId, opens: Opens) -> Result<(), Refusa
         link.revoked_at = Some(app.now());
         app.node.deps.people.save_link(link).await?;
     }
+    // Whoever came in by it is put out, on every device.
+    let who = match opens {
+        Opens::Session(session) => Who::Candidate(session),
+        Opens::Wall => Who::Viewer(campaign),
+    };
+    app.node.deps.people.sign_out_everywhere(who).await?;
+    app.revoked.add(who, app.now());
     Ok(())
 }
 

@@ -149,6 +149,11 @@ impl ports::People for Memory {
         Ok(())
     }
 
+    async fn sign_out_everywhere(&self, who: Who) -> Result<(), Unavailable> {
+        lock(&self.people).http_sessions.retain(|_, signed_in| signed_in.who != who);
+        Ok(())
+    }
+
     async fn erase_contact(&self, session: SessionId) -> Result<(), Unavailable> {
         lock(&self.people).erase_contact(session);
         Ok(())

@@ -165,6 +165,10 @@ impl People for Sqlite {
         .await
     }
 
+    async fn sign_out_everywhere(&self, who: Who) -> Result<(), Unavailable> {
+        self.delete(vec![("DELETE FROM http_sessions WHERE who = ?1", print_who(who))]).await
+    }
+
     async fn erase_contact(&self, session: SessionId) -> Result<(), Unavailable> {
         let id = session.to_string();
         self.delete(vec![

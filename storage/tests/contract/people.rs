@@ -96,6 +96,15 @@ pub(crate) async fn a_browser_signs_in_and_out(store: Arc<impl Store>) {
     store.end_http_session("hash").await.unwrap();
     assert_eq!(store.http_session("hash").await.unwrap(), None);
     store.end_http_session("hash").await.unwrap();
+
+    let here = http_session("here", everybody[2]);
+    for session in [here, http_session("there", everybody[2]), http_session("other", everybody[3])] {
+        store.save_http_session(session).await.unwrap();
+    }
+    store.sign_out_everywhere(everybody[2]).await.unwrap();
+    assert_eq!(store.http_session("here").await.unwrap(), None);
+    assert_eq!(store.http_session("there").await.unwrap(), None);
+    assert!(store.http_session("other").await.unwrap().is_some());
 }
 
 pub(crate) async fn erasing_a_contact_takes_its_links_and_sign_ins(store: Arc<impl Store>) {
