@@ -98,7 +98,8 @@ pub(crate) async fn a_browser_signs_in_and_out(store: Arc<impl Store>) {
     store.end_http_session("hash").await.unwrap();
 
     let here = http_session("here", everybody[2]);
-    for session in [here, http_session("there", everybody[2]), http_session("other", everybody[3])] {
+    for session in [here, http_session("there", everybody[2]), http_session("other", everybody[3])]
+    {
         store.save_http_session(session).await.unwrap();
     }
     store.sign_out_everywhere(everybody[2]).await.unwrap();
