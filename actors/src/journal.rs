@@ -340,6 +340,16 @@ impl<A: Aggregate> Journal<A> {
         }
     }
 
+    /// Keeps what is needed to go on later: a snapshot, or of what is filed one segment.
+    pub(crate) async fn put_away(&mut self) {
+        if !self.state.is_filed() {
+            return self.snapshot().await;
+        }
+        if let Err(error) = self.deps.store.compact(self.stream, self.epoch).await {
+            tracing::warn!(stream = %self.stream, %error, "a finished stream was not compacted");
+        }
+    }
+
     /// Keeps the state, to load faster. It is a cache: failing to is no failure.
     pub(crate) async fn snapshot(&mut self) {
         if self.seq == self.snapshot_seq {

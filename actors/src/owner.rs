@@ -267,12 +267,13 @@ impl<A: Aggregate> State<A> {
     async fn sleep_if_idle(&mut self, myself: &ActorRef<Msg<A>>) {
         let Some(journal) = &mut self.journal else { return };
         let idle = self.busy_at.elapsed();
-        let waits = journal.state().wake_at().is_some() || journal.untold().is_some();
+        let runs = journal.state().wake_at().is_some() && !journal.state().is_over();
+        let waits = runs || journal.untold().is_some();
         if idle < IDLE || waits {
             myself.send_after(IDLE.saturating_sub(idle).max(IDLE / 4), || Msg::Idle);
             return;
         }
-        journal.snapshot().await;
+        journal.put_away().await;
         // From here on commands find another owner; those that came before are told to ask again.
         self.arguments.directory.forget(self.arguments.stream, myself.get_id());
         myself.stop(Some("idle".to_owned()));

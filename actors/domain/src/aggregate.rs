@@ -51,6 +51,16 @@ pub trait Aggregate:
     /// When the stream must look at the clock again; then it is sent [`Self::expire`].
     fn wake_at(&self) -> Option<At>;
 
+    /// Whether it is over, but for being filed: its owner may sleep though a deadline is ahead.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Whether its events are to be kept as one segment from now on.
+    fn is_filed(&self) -> bool {
+        false
+    }
+
     /// The command that the clock sends. Idempotent, and harmless when too early.
     fn expire() -> Option<Self::Command> {
         None

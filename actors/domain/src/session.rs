@@ -37,6 +37,8 @@ use crate::{
 
 /// How long after the end edits are awaited that were received in time.
 pub const GRACE: Ms = Ms(12_000);
+/// How long after a session is sealed its events become one segment.
+pub const FILED_AFTER: Ms = Ms(60 * 60_000);
 /// How many earlier changes of a file an edit can be rebased over.
 pub const REBASE_MAX: usize = 128;
 /// How many judged runs a session remembers.
@@ -141,6 +143,14 @@ impl Aggregate for Session {
 
     fn wake_at(&self) -> Option<At> {
         self.next_deadline()
+    }
+
+    fn is_over(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.sealed_at.is_some())
+    }
+
+    fn is_filed(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.is_filed)
     }
 
     fn expire() -> Option<Command> {

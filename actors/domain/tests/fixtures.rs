@@ -39,7 +39,7 @@ every_event_has_a_fixture!(
     domain::session::Event,
     [Invited InvitedAgain TermsChanged Repinned Accepted Declined Sent Opened Cancelled Started
      QuestionOpened QuestionTimeUp QuestionSealed SeatTaken Edited FileAdded FileDeleted
-     LanguageChosen Answered CaretMoved WentTo RunAsked Judged TimeUp HandedIn Sealed Credited
+     LanguageChosen Answered CaretMoved WentTo RunAsked Judged TimeUp HandedIn Sealed Filed Credited
      TimeGiven Extended Paused Resumed Held Released Announced EditKeptApart LateAccepted]
 );
 every_event_has_a_fixture!(

@@ -1,7 +1,7 @@
 //! Time: when a session and its questions end, and what moves that end. Only events do, and only
 //! to later.
 
-use super::{Event, GIFT_MAX, GRACE, Refusal, Running, Session, Stage, Terms};
+use super::{Event, FILED_AFTER, GIFT_MAX, GRACE, Refusal, Running, Session, Stage, Terms};
 use crate::{
     aggregate::{Outage, Times},
     at::{At, Ms},
@@ -29,7 +29,10 @@ impl Session {
 
     pub(super) fn next_deadline(&self) -> Option<At> {
         let run = self.run.as_ref()?;
-        if run.sealed_at.is_some() || run.paused_at.is_some() {
+        if let Some(sealed_at) = run.sealed_at {
+            return (!run.is_filed).then_some(sealed_at + FILED_AFTER);
+        }
+        if run.paused_at.is_some() {
             return None;
         }
         let whole = run.time_up_at.map_or(run.ends_at, |at| at + GRACE);
@@ -45,7 +48,11 @@ impl Session {
     /// What the clock makes happen. Harmless at any other moment.
     pub(super) fn expire_at(&self, now: At) -> Vec<Event> {
         let Some(run) = self.run.as_ref() else { return vec![] };
-        if run.sealed_at.is_some() || run.paused_at.is_some() {
+        if let Some(sealed_at) = run.sealed_at {
+            let is_due = !run.is_filed && sealed_at + FILED_AFTER <= now;
+            return is_due.then_some(Event::Filed).into_iter().collect();
+        }
+        if run.paused_at.is_some() {
             return vec![];
         }
         if run.time_up_at.is_some_and(|at| at + GRACE <= now) {

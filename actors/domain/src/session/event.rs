@@ -136,6 +136,8 @@ pub enum Event {
         changes: Changes,
         received_at: At,
     },
+    /// Nothing more is expected: its events become one segment.
+    Filed,
     LateAccepted {
         late: u32,
         rev: u32,

@@ -193,6 +193,7 @@ impl Running {
         match event {
             Event::TimeUp => self.time_up_at = Some(at),
             Event::HandedIn => self.handed_in = true,
+            Event::Filed => self.is_filed = true,
             Event::Credited { outage, by, ends_at } => {
                 self.credits.push(Credit { from: outage.from, to: outage.to, ms: *by });
                 self.shift_ends(*by, *ends_at);

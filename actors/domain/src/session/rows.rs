@@ -270,7 +270,7 @@ impl Touched {
     fn by(&mut self, event: &Event) {
         match event {
             Event::Edited { file, .. } => self.edited.push(file.question),
-            Event::CaretMoved { .. } => {}
+            Event::CaretMoved { .. } | Event::Filed => {}
             Event::FileAdded { file } | Event::FileDeleted { file } => {
                 self.questions.insert(file.question);
             }

@@ -54,6 +54,8 @@ pub struct Running {
     pub time_up_at: Option<At>,
     pub sealed_at: Option<At>,
     pub handed_in: bool,
+    #[serde(default)]
+    pub is_filed: bool,
     pub paused_at: Option<At>,
     /// By how much credits, pauses and gifts moved `ends_at`.
     pub shift: Ms,
