@@ -173,7 +173,9 @@ impl<A: Aggregate> Journal<A> {
                 // Stored before we loaded, though its sender called it new: nobody is believed that
                 // any more, and what is decided now finds it.
                 Err(AppendError::Duplicate { .. }) if asks.iter().any(|ask| ask.meta.is_first) => {
-                    asks.iter_mut().for_each(|ask| ask.meta.is_first = false);
+                    for ask in &mut asks {
+                        ask.meta.is_first = false;
+                    }
                 }
                 Err(AppendError::Gone) => {
                     asks.into_iter().for_each(Ask::refuse_as_gone);

@@ -181,6 +181,7 @@ impl State {
 
     fn hand_out(&mut self) {
         while let Some(next) = self.next() {
+            // Only now: a runner that is taken out and not answered never comes back.
             let Some(runner) = self.free.pop_front() else { return };
             let Some(row) = self.waiting.remove(&next) else { return };
             let submission = next.1;

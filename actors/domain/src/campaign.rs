@@ -527,6 +527,8 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{ids::ContentId, plan::QuestionPlan, points::Points};
 
@@ -589,6 +591,73 @@ mod tests {
         let past = [created(), Event::Archived];
         assert_eq!(when(&past, Command::Pause), Err(Refusal::Archived));
         assert_eq!(when(&past, Command::Restore), Ok(vec![Event::Restored]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_snapshot_and_the_rest_are_all_events(
+            asked in prop::collection::vec((0_usize..13, 0_u128..6), 1..60),
+            cut in 0_usize..60,
+        ) {
+            let mut log = vec![created()];
+            for (which, n) in asked {
+                let decided = fold(&log).decide(any_command(which, n), TIMES);
+                for event in decided.unwrap_or_default() {
+                    // What is stored is what is read.
+                    let json = serde_json::to_string(&event).unwrap();
+                    log.push(serde_json::from_str(&json).unwrap());
+                }
+            }
+            let (before, rest) = log.split_at(cut.min(log.len()));
+            let snapshot = serde_json::to_string(&fold(before)).unwrap();
+            let mut state: Campaign = serde_json::from_str(&snapshot).unwrap();
+            for event in rest {
+                state.evolve(event, At(0));
+            }
+            let all = fold(&log);
+            prop_assert_eq!(&state, &all);
+            // Telling ends, and tells nobody twice.
+            let stream = Stream::Campaign(CampaignId::from_u128(3));
+            for event in &log {
+                let (mut cursor, mut told) = (0, std::collections::BTreeSet::new());
+                loop {
+                    let page = all.reactions(stream, event, cursor);
+                    cursor += page.len();
+                    if page.is_empty() {
+                        break;
+                    }
+                    for reaction in page {
+                        prop_assert!(told.insert(reaction.command_id(stream, 1)));
+                    }
+                }
+                prop_assert!(told.len() <= all.candidates.len().max(2));
+            }
+        }
+    }
+
+    fn any_command(which: usize, n: u128) -> Command {
+        let session = SessionId::from_u128(n);
+        let Event::Pinned { plan } = pinned() else { unreachable!("that is what it is") };
+        match which {
+            0 => Command::Create { owner: PersonId::from_u128(n), settings: settings() },
+            1 => Command::Configure { settings: Settings { title: n.to_string(), ..settings() } },
+            2 => Command::Pin { plan },
+            3 | 4 => Command::Add { session, tags: vec![] },
+            5 => Command::Tag { session, tags: vec![n.to_string()] },
+            6 => Command::Remove { session },
+            7 => Command::GiveTime { session: Some(session), by: Ms(1) },
+            8 => Command::GiveTime { session: None, by: Ms(1) },
+            9 => Command::Pause,
+            10 => Command::Resume,
+            11 => Command::Announce { text: n.to_string() },
+            _ => {
+                if n == 0 {
+                    Command::Archive
+                } else {
+                    Command::Restore
+                }
+            }
+        }
     }
 
     const TIMES: Times = Times { received_at: At(0), now: At(0) };

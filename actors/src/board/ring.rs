@@ -40,7 +40,7 @@ impl Ring {
 
     /// Takes in changed rows and makes the next frames of them, if they change anything.
     pub(super) fn push(&mut self, changes: Vec<Change>) -> Vec<Arc<Published>> {
-        let mut changed = vec![];
+        let mut new = vec![];
         for (key, value) in changes {
             if self.rows.get(&key) == value.as_ref() {
                 continue;
@@ -49,9 +49,9 @@ impl Ring {
                 Some(value) => drop(self.rows.insert(key.clone(), value.clone())),
                 None => drop(self.rows.remove(&key)),
             }
-            changed.push((key, value));
+            new.push((key, value));
         }
-        pages(changed).into_iter().map(|rows| self.next(rows)).collect()
+        pages(new).into_iter().map(|rows| self.next(rows)).collect()
     }
 
     fn next(&mut self, rows: Vec<Change>) -> Arc<Published> {
@@ -96,12 +96,12 @@ fn pages(rows: Vec<Change>) -> Vec<Vec<Change>> {
     let mut bytes = 0;
     for (key, value) in rows {
         let row = key.len() + value.as_ref().map_or(0, Bytes::len);
-        match pages.last_mut().filter(|_| bytes + row <= PAGE_BYTES) {
-            Some(page) => page.push((key, value)),
-            None => {
-                pages.push(vec![(key, value)]);
-                bytes = 0;
-            }
+        if PAGE_BYTES < bytes + row || pages.is_empty() {
+            pages.push(vec![]);
+            bytes = 0;
+        }
+        if let Some(page) = pages.last_mut() {
+            page.push((key, value));
         }
         bytes += row;
     }

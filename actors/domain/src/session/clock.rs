@@ -8,6 +8,9 @@ use crate::{
     ids::SeatId,
 };
 
+/// How long after a question has begun by itself a page may not know of it yet.
+const UNSEEN: Ms = Ms(1_000);
+
 impl Session {
     /// `min(start + time allowed, campaign's deadline)`, for a start at `started_at`.
     pub fn end_without_shift(&self, started_at: At) -> At {
@@ -116,6 +119,9 @@ impl Session {
         if usize::from(question) + 1 >= self.plan.questions.len() {
             return Err(Refusal::LastQuestion);
         }
+        if run.was_sent_before(question, times.received_at) {
+            return Ok(vec![]);
+        }
         let mut events = self.seal_question(run, question, run.runs_asked);
         events.extend(self.question_opened(question + 1, times.now, run.ends_at));
         Ok(events)
@@ -183,6 +189,14 @@ impl Session {
 }
 
 impl Running {
+    /// Whether what was received then was meant for the question before `question`, which ran out
+    /// under the finger: nobody leaves a question that they have not seen.
+    fn was_sent_before(&self, question: u16, received_at: At) -> bool {
+        let answer = |n: u16| self.questions.get(usize::from(n));
+        let ran_out = question.checked_sub(1).and_then(answer).and_then(|one| one.time_up_at);
+        ran_out.is_some_and(|ran_out_at| received_at < ran_out_at + UNSEEN)
+    }
+
     /// Whether something for `question` that was received at `received_at` came in time.
     pub(super) fn is_in_time(&self, question: u16, received_at: At) -> bool {
         let answer = self.questions.get(usize::from(question));

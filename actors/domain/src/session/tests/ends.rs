@@ -66,13 +66,10 @@ fn two_questions_sealed_together_ask_for_two_different_runs() {
     let changes = Changes::insert(0, 0, "b");
     step(&mut state, Command::Edit { seat: HERE, file, base_rev: 0, changes, caret: 0 }, 2);
     let events = step(&mut state, Command::HandIn { seat: HERE }, 3);
-    let asked: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::RunAsked { submission, .. } => Some(submission),
-            _ => None,
-        })
-        .collect();
+    let submission = |event: &Event| {
+        if let Event::RunAsked { submission, .. } = event { Some(*submission) } else { None }
+    };
+    let asked: Vec<_> = events.iter().filter_map(submission).collect();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0], asked[1]);
 }
@@ -230,6 +227,20 @@ fn what_is_kept_to_rebase_over_is_bounded_in_bytes() {
     }
     let run = state.run.as_ref().unwrap();
     assert!(run.file(&main_file()).unwrap().history.len() <= 5);
+}
+
+#[test]
+fn who_leaves_a_question_that_has_just_run_out_does_not_skip_the_next_one() {
+    let question = plan(Some(Ms(600_000))).questions[0].clone();
+    let plan = Arc::new(Plan { questions: vec![question; 3], ..plan(None) });
+    let past = [Event::Invited { session: ID, campaign: None, terms: an_hour(), plan }];
+    let mut state = fold(&past, &[], NOON);
+    step(&mut state, Command::Start { seat: HERE }, 0);
+    step(&mut state, Command::Expire, 600_000);
+    assert_eq!(step(&mut state, Command::NextQuestion { seat: HERE }, 600_300), vec![]);
+    assert_eq!(state.run.as_ref().unwrap().current, 1);
+    step(&mut state, Command::NextQuestion { seat: HERE }, 602_000);
+    assert_eq!(state.run.as_ref().unwrap().current, 2);
 }
 
 /// So many of three passed; the others are `otherwise`.

@@ -1,0 +1,222 @@
+//! Boards: a campaign's monitor and wall, for whoever watches.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actors::board::{Board, LinkRow, pass};
+use domain::{
+    at::Ms,
+    campaign::{self, Settings, WallNames},
+    ids::CampaignId,
+    people::Contact,
+    ports::{People, Published},
+    rows::Topic,
+};
+
+use crate::{
+    kit::{
+        add, campaign, create_campaign, hand_in, id, session, settings, sit, start, to_campaign,
+    },
+    world::{World, sleep},
+};
+
+const OF: CampaignId = CampaignId::from_u128(1);
+const MONITOR: Topic = Topic::Monitor(OF);
+const WALL: Topic = Topic::Wall(OF);
+
+/// A page that watches a topic: its rows, and what it has seen.
+#[derive(Default)]
+struct Page {
+    rows: BTreeMap<String, serde_json::Value>,
+    after: (u64, u64),
+}
+
+impl Page {
+    /// Takes in frames as a page does, and checks that they follow one another.
+    fn take_in(&mut self, frames: &[Arc<Published>]) {
+        for published in frames {
+            let frame = &published.frame;
+            if frame.reset {
+                self.rows.clear();
+            } else if let Some(prev) = frame.prev {
+                assert_eq!((frame.epoch, prev), self.after);
+            }
+            for (key, value) in &frame.rows {
+                match value {
+                    Some(value) => {
+                        self.rows.insert(key.clone(), serde_json::from_slice(value).unwrap());
+                    }
+                    None => drop(self.rows.remove(key)),
+                }
+            }
+            self.after = (frame.epoch, frame.seq);
+        }
+    }
+
+    async fn read(board: &Board, topic: Topic) -> Self {
+        let mut page = Self::default();
+        page.take_in(&board.read(topic, (0, 0)).await.unwrap());
+        page
+    }
+
+    fn count(&self, prefix: &str) -> usize {
+        self.rows.keys().filter(|key| key.starts_with(prefix)).count()
+    }
+}
+
+async fn contacts(world: &World, candidates: u128) {
+    for n in 1_000..1_000 + candidates {
+        let contact = Contact {
+            session: id(n),
+            campaign: OF,
+            email: format!("candidate{n}@example.org"),
+            name: format!("Ada Number {n}"),
+            alias: format!("Heron {n}"),
+        };
+        world.memory.save_contact(contact).await.unwrap();
+    }
+}
+
+async fn world(candidates: u128) -> World {
+    let world = World::new().await;
+    contacts(&world, candidates).await;
+    let long = Settings { time_allowed: Ms(3_600_000), wall: WallNames::Names, ..settings() };
+    create_campaign(&world, 1, candidates, long).await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn us_081_a_board_joins_all_sessions_and_follows_them() {
+    let world = world(30).await;
+    let board = world.node().board(OF).await.unwrap();
+    let mut page = Page::read(&board, MONITOR).await;
+    assert_eq!((page.count("c."), page.count("campaign")), (30, 1));
+    assert_eq!(Page::read(&board, WALL).await.rows.len(), 0);
+    for n in 1_000..1_030 {
+        sit(&world, n, "right").await;
+        if n % 2 == 0 {
+            world.done(session(n), hand_in()).await;
+        }
+    }
+    world.until(session(1_028), "judged", 1).await;
+    sleep(Ms(2_000)).await;
+    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
+    let judged = |row: &serde_json::Value| row["candidate"]["score"] == 10.0;
+    assert_eq!(page.rows.values().filter(|row| judged(row)).count(), 15);
+    assert_eq!(page.rows[&format!("c.{}", id(1_000))]["name"], "Ada Number 1000");
+    assert_eq!(page.count("p."), 30);
+    assert_eq!(Page::read(&board, WALL).await.rows.len(), 30);
+    assert_eq!(world.deps.heads.get(MONITOR), Some(page.after));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_resumes_where_it_was_and_begins_anew_on_another_epoch() {
+    let world = world(3).await;
+    let board = world.node().board(OF).await.unwrap();
+    let mut page = Page::read(&board, MONITOR).await;
+    world.done(session(1_000), start()).await;
+    sleep(Ms(500)).await;
+    let frames = board.read(MONITOR, page.after).await.unwrap();
+    assert!(!frames.is_empty() && frames.iter().all(|frame| !frame.frame.reset));
+    page.take_in(&frames);
+    assert_eq!(page.rows, Page::read(&board, MONITOR).await.rows);
+    // Another board, at the very same moment.
+    let before = world.now();
+    drop(board);
+    let board = world.node().board(OF).await.unwrap();
+    assert_eq!(world.now(), before);
+    let frames = board.read(MONITOR, page.after).await.unwrap();
+    assert!(frames[0].frame.reset && frames[0].frame.epoch > page.after.0);
+    let rows = page.rows.clone();
+    page.take_in(&frames);
+    assert_eq!(page.count("c."), rows.keys().filter(|key| key.starts_with("c.")).count());
+    sleep(Ms(1_000)).await;
+    assert_eq!(world.deps.heads.get(MONITOR).map(|head| head.0), Some(page.after.0));
+    drop(board);
+    sleep(Ms(1_000)).await;
+    assert_eq!(world.deps.heads.get(MONITOR), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn us_077_a_removed_candidate_is_gone_from_the_board_unless_they_have_started() {
+    let world = world(3).await;
+    world.done(session(1_001), start()).await;
+    let board = world.node().board(OF).await.unwrap();
+    let link = LinkRow { connected: true, at: world.now(), rtt_ms: None };
+    pass(&world.deps, OF, format!("link.{}", id(1_000)), &link);
+    sleep(Ms(500)).await;
+    let mut page = Page::read(&board, MONITOR).await;
+    assert!(page.rows.contains_key(&format!("p.{}", id(1_000))));
+    for n in [1_000, 1_001] {
+        let remove = campaign::Command::Remove { session: id(n) };
+        world.done(campaign(1), to_campaign(remove)).await;
+    }
+    sleep(Ms(2_000)).await;
+    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
+    let shown = |n| page.rows.contains_key(&format!("c.{}", id(n)));
+    assert_eq!([1_000, 1_001, 1_002].map(shown), [false, true, true]);
+    assert!(!page.rows.contains_key(&format!("p.{}", id(1_000))));
+    assert_eq!(Page::read(&board, WALL).await.rows.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_names_people_as_it_was_told_and_never_shows_an_address() {
+    let world = world(2).await;
+    for n in [1_000, 1_001] {
+        world.done(session(n), start()).await;
+    }
+    let mut contact = world.memory.contact(id(1_001)).await.unwrap().unwrap();
+    contact.name = contact.email.clone();
+    world.memory.save_contact(contact).await.unwrap();
+    let board = world.node().board(OF).await.unwrap();
+    let expected = [
+        (WallNames::Names, vec!["Ada Number 1000", "Heron 1001"]),
+        (WallNames::Initials, vec!["A. N. 1.", "c."]),
+        (WallNames::Aliases, vec!["Heron 1000", "Heron 1001"]),
+        (WallNames::Off, vec![]),
+    ];
+    for (wall, names) in expected {
+        let settings = Settings { time_allowed: Ms(3_600_000), wall, ..settings() };
+        let configure = campaign::Command::Configure { settings };
+        world.done(campaign(1), to_campaign(configure)).await;
+        sleep(Ms(1_000)).await;
+        let page = Page::read(&board, WALL).await;
+        let mut shown: Vec<_> =
+            page.rows.values().map(|row| row["name"].as_str().unwrap().to_owned()).collect();
+        shown.sort();
+        assert_eq!(shown, names, "{wall:?}");
+        let text = format!("{:?}", page.rows);
+        assert!(!text.contains('@') && !text.contains(&id(1_000).to_string()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_lost_every_frame_converges_by_reading_again() {
+    let world = world(3).await;
+    let board = world.node().board(OF).await.unwrap();
+    let mut page = Page::read(&board, MONITOR).await;
+    world.bus.lose(true);
+    world.done(session(1_000), start()).await;
+    let remove = campaign::Command::Remove { session: id(1_001) };
+    world.done(campaign(1), to_campaign(remove)).await;
+    world.done(campaign(1), to_campaign(add(1_003))).await;
+    world.until(session(1_003), "invited", 1).await;
+    world.memory.erase_contact(id(1_002)).await.unwrap();
+    sleep(Ms(16_000)).await;
+    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
+    let row = |n| page.rows.get(&format!("c.{}", id(n)));
+    assert_eq!(row(1_000).unwrap()["candidate"]["status"], "test_in_process");
+    assert!(row(1_001).is_none() && row(1_003).is_some());
+    assert_eq!(row(1_002).unwrap()["name"], "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_stops_when_nobody_holds_it_and_another_one_begins() {
+    let world = world(1).await;
+    let one = world.node().board(OF).await.unwrap();
+    let two = world.node().board(OF).await.unwrap();
+    assert!(Arc::ptr_eq(&one, &two));
+    drop((one, two));
+    sleep(Ms(100)).await;
+    let three = world.node().board(OF).await.unwrap();
+    assert_eq!(Page::read(&three, MONITOR).await.count("c."), 1);
+}

@@ -1,0 +1,16 @@
+//! How actors behave: commands, failures, time, telling, runs and boards, on a node in memory.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail by panicking"
+)]
+
+mod board;
+mod commands;
+mod failures;
+mod kit;
+mod runs;
+mod telling;
+mod time;
+mod world;

@@ -1,0 +1,285 @@
+//! A node over a store in memory, on tokio's paused clock: time passes when everything waits.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use actors::{ask::Meta, deps::Deps, node::Node};
+use async_trait::async_trait;
+use domain::{
+    aggregate::Outage,
+    at::{At, Ms},
+    command::{Answer, AnyCommand},
+    ids::{CommandId, PersonId, SessionId},
+    ports::{
+        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shards, Subscription, Unavailable,
+    },
+    rows::Topic,
+    run::{Job, Outcome, Progress, ValidatorResult, Verdict},
+    session::Session,
+    stream::{Origin, Recorded, Stream},
+};
+use storage::{
+    bus::LocalBus,
+    flaky::{Flaky, Plan},
+    memory::Memory,
+};
+use tokio::time::{Duration, Instant};
+
+/// When every world begins.
+pub(crate) const NOON: At = At(1_000_000_000);
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) store: Arc<Flaky<Memory>>,
+    pub(crate) away: Arc<AtomicBool>,
+    pub(crate) bus: Arc<LossyBus>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) deps: Deps,
+    workers: usize,
+    node: Option<Node>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with_workers(1).await
+    }
+
+    pub(crate) async fn with_workers(workers: usize) -> Self {
+        let memory = Arc::new(Memory::new());
+        let store = Arc::new(Flaky::new(Arc::clone(&memory), Plan::new()));
+        let (bus, script) = (Arc::new(LossyBus::default()), Arc::new(Script::default()));
+        let away = Arc::new(AtomicBool::new(false));
+        let deps = Deps {
+            store: Arc::clone(&store) as Arc<dyn EventStore>,
+            shards: Arc::new(Gate { memory: Arc::clone(&memory), away: Arc::clone(&away) }),
+            blobs: Arc::clone(&memory) as Arc<dyn domain::ports::Blobs>,
+            people: Arc::clone(&memory) as Arc<dyn domain::ports::People>,
+            bus: Arc::clone(&bus) as Arc<dyn Bus>,
+            clock: Arc::new(Virtual(Instant::now())),
+            sandbox: Arc::clone(&script) as Arc<dyn Sandbox>,
+            heads: Arc::default(),
+        };
+        let mut world = Self { memory, store, away, bus, script, deps, workers, node: None };
+        world.restart(Plan::new()).await;
+        world
+    }
+
+    /// Kills the node, and starts another one on the same store, with the faults of `plan`.
+    pub(crate) async fn restart(&mut self, plan: Plan) {
+        self.kill().await;
+        self.store = Arc::new(Flaky::new(Arc::clone(&self.memory), plan));
+        self.deps.store = Arc::clone(&self.store) as Arc<dyn EventStore>;
+        self.deps.heads = Arc::default();
+        let node = Node::start(self.deps.clone(), "here", self.workers).await.unwrap();
+        self.node = Some(node);
+    }
+
+    pub(crate) fn set_workers(&mut self, workers: usize) {
+        self.workers = workers;
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.node = None;
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        self.node.as_ref().unwrap()
+    }
+
+    /// From now on nothing can be read or committed, or everything can again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.store.set_away(away);
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> At {
+        self.deps.clock.now()
+    }
+
+    pub(crate) async fn ask(&self, to: Stream, command: AnyCommand) -> Answer {
+        self.ask_as(to, meta(CommandId::random(), true), command).await
+    }
+
+    pub(crate) async fn ask_as(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
+        let received_at = Some(self.now());
+        self.node().directory.ask(to, Meta { received_at, ..meta }, command).await
+    }
+
+    /// Asks, and panics if that is refused.
+    pub(crate) async fn done(&self, to: Stream, command: AnyCommand) -> u64 {
+        match self.ask(to, command).await {
+            Answer::Done { seq, .. } => seq,
+            Answer::Refused(why) => panic!("{to} refused: {why:?}"),
+        }
+    }
+
+    pub(crate) async fn look<R: Send + 'static>(
+        &self,
+        session: SessionId,
+        look: impl FnOnce(&Session) -> R + Send + 'static,
+    ) -> R {
+        self.node().directory.look(session, look).await.unwrap()
+    }
+
+    pub(crate) async fn log(&self, stream: Stream) -> Vec<Recorded> {
+        self.memory.read(stream, 0, 10_000).await.unwrap()
+    }
+
+    /// The names of a stream's events.
+    pub(crate) async fn kinds(&self, stream: Stream) -> Vec<String> {
+        self.log(stream).await.into_iter().map(|event| event.kind).collect()
+    }
+
+    /// How many events of that name a stream has.
+    pub(crate) async fn count(&self, stream: Stream, kind: &str) -> usize {
+        self.kinds(stream).await.iter().filter(|known| *known == kind).count()
+    }
+
+    pub(crate) async fn rows(&self, topic: Topic) -> Vec<(String, serde_json::Value)> {
+        let query = RowQuery { topic, after_key: None, changed_after: None, limit: 10_000 };
+        let rows = self.memory.rows(query).await.unwrap();
+        let read = |row: domain::ports::Row| {
+            (row.key, serde_json::from_slice(&row.value.unwrap()).unwrap())
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Waits until a stream has `n` events of that name; panics after ten minutes.
+    pub(crate) async fn until(&self, stream: Stream, kind: &str, n: usize) {
+        for _ in 0..60_000 {
+            if self.count(stream, kind).await >= n {
+                return;
+            }
+            sleep(Ms(10)).await;
+        }
+        panic!("{stream} has {:?}", self.kinds(stream).await);
+    }
+}
+
+pub(crate) async fn sleep(length: Ms) {
+    tokio::time::sleep(Duration::from_millis(u64::try_from(length.0).unwrap())).await;
+}
+
+/// A command of the one creator there is.
+pub(crate) fn meta(command_id: CommandId, is_first: bool) -> Meta {
+    let origin = Origin::Person(PersonId::from_u128(1));
+    Meta { origin, command_id, received_at: None, is_first }
+}
+
+pub(crate) fn code(answer: &Answer) -> &str {
+    match answer {
+        Answer::Done { .. } => "done",
+        Answer::Refused(why) => &why.code,
+    }
+}
+
+/// Tokio's clock, as the time of day.
+struct Virtual(Instant);
+
+impl Clock for Virtual {
+    fn now(&self) -> At {
+        NOON + Ms(i64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+/// The shards of a store that may be away.
+struct Gate {
+    memory: Arc<Memory>,
+    away: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn here(&self) -> Result<&Memory, Unavailable> {
+        let away = self.away.load(Ordering::SeqCst);
+        if away { Err(Unavailable(anyhow::anyhow!("away"))) } else { Ok(&self.memory) }
+    }
+}
+
+#[async_trait]
+impl Shards for Gate {
+    async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
+        self.here()?.take(shard, owner, now).await
+    }
+
+    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+        self.here()?.alive(shards, now).await
+    }
+
+    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
+        self.here()?.outage(shard, outage).await
+    }
+
+    async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
+        self.here()?.outages(shard, since).await
+    }
+}
+
+/// A bus that loses everything while it is told to.
+#[derive(Default)]
+pub(crate) struct LossyBus {
+    inner: LocalBus,
+    loses: AtomicBool,
+}
+
+impl LossyBus {
+    pub(crate) fn lose(&self, loses: bool) {
+        self.loses.store(loses, Ordering::SeqCst);
+    }
+}
+
+impl Bus for LossyBus {
+    fn publish(&self, frame: Arc<Published>) {
+        if !self.loses.load(Ordering::SeqCst) {
+            self.inner.publish(frame);
+        }
+    }
+
+    fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
+        self.inner.subscribe(topic)
+    }
+}
+
+/// A sandbox whose programs say what comes of them: `right`, `panic`, `internal`, or wrong.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// The first word of each program that was run, in order.
+    pub(crate) runs: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Sandbox for Script {
+    fn isolation(&self) -> String {
+        "none".to_owned()
+    }
+
+    async fn run(&self, job: &Job, _tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        let word = job.files[0].text.split_whitespace().next().unwrap_or_default().to_owned();
+        self.runs.lock().unwrap().push(word.clone());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let verdict = match word.as_str() {
+            "panic" => panic!("a test planned this panic"),
+            "internal" => Verdict::InternalError,
+            "right" => Verdict::Accepted,
+            _ => Verdict::WrongAnswer,
+        };
+        let result = |input: &domain::run::Input| ValidatorResult {
+            validator: input.validator,
+            verdict,
+            cpu_ms: 1,
+            wall_ms: 1,
+            memory_bytes: 1,
+            detail: String::new(),
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        let results = job.inputs.iter().map(result).collect();
+        let (compiler_output, isolation) = (String::new(), self.isolation());
+        Outcome { compiled: true, compiler_output, results, isolation }
+    }
+}
