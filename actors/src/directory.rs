@@ -69,8 +69,8 @@ struct Streams<A: Aggregate>(Mutex<HashMap<Stream, Arc<Entry<A>>>>);
 
 /// One owner: its queues, and once it has started, itself.
 struct Entry<A: Aggregate> {
-    /// For people, then for streams and the clock.
-    queues: [mpsc::Sender<Ask<A::Command>>; 2],
+    /// For people, then for streams and the clock. Boxed, since a queue takes room for 32 of them.
+    queues: [mpsc::Sender<Box<Ask<A::Command>>>; 2],
     actor: OnceLock<ActorRef<Msg<A>>>,
 }
 
@@ -247,7 +247,7 @@ impl Directory {
         }
         let entry = self.entry(streams, to).await?;
         let (reply, answer) = oneshot::channel();
-        let sent = entry.queues.get(queue)?.try_send(Ask { meta, command, reply });
+        let sent = entry.queues.get(queue)?.try_send(Box::new(Ask { meta, command, reply }));
         match sent {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Some(busy()),
@@ -304,7 +304,7 @@ impl Directory {
     }
 }
 
-type Receivers<A> = [mpsc::Receiver<Ask<<A as Aggregate>::Command>>; 2];
+type Receivers<A> = [mpsc::Receiver<Box<Ask<<A as Aggregate>::Command>>>; 2];
 
 impl<A: Aggregate> Streams<A> {
     /// The entry of `stream`; with its receivers if it is new, for the owner to be started with.

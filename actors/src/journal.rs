@@ -8,13 +8,13 @@ use domain::{
     at::At,
     command::Answer,
     frame::{RowsFrame, Why},
-    ids::CommandId,
     ports::{Append, AppendError, Published, Snapshot, Unavailable},
     rows::{RowChange, Topic},
     stream::{Head, Recorded, Stream},
 };
 
 use crate::{
+    answered::{Answered, Id},
     ask::{Ask, Meta},
     deps::Deps,
 };
@@ -23,8 +23,6 @@ use crate::{
 const READ_LIMIT: usize = 1_000;
 /// How often it is loaded again because somebody wrote meanwhile.
 const LOADS_MAX: usize = 5;
-/// How many commands are remembered with their answers.
-const REMEMBERED_MAX: usize = 64;
 /// A snapshot is taken after so many events.
 const SNAPSHOT_EVERY: u64 = 200;
 /// The epoch of a stream's own topic, which resumes across owners.
@@ -58,7 +56,7 @@ pub struct Journal<A: Aggregate> {
     snapshot_seq: u64,
     /// Shared with who tells others of it.
     state: Arc<A>,
-    answered: VecDeque<(Id, Answer)>,
+    answered: Answered,
     /// Events with something to tell to other streams, oldest first.
     untold: VecDeque<(u64, Arc<A::Event>)>,
 }
@@ -103,7 +101,7 @@ impl<A: Aggregate> Journal<A> {
             last_at,
             snapshot_seq: seq,
             state: Arc::new(state),
-            answered: VecDeque::new(),
+            answered: Answered::default(),
             untold: VecDeque::new(),
         };
         if let Some(untold) = head.untold.filter(|untold| *untold <= seq) {
@@ -220,14 +218,15 @@ impl<A: Aggregate> Journal<A> {
         id: &Id,
         is_first: bool,
     ) -> Result<Option<Answer>, Failure> {
-        let mut known = batch.answers.iter().chain(&self.answered);
-        if let Some((_, answer)) = known.find(|(known, _)| known == id) {
-            return Ok(Some(answer.clone()));
+        let here = batch.answers.iter().find(|(known, _)| known == id);
+        let here = here.map(|(_, answer)| answer.clone());
+        if let Some(answer) = here.or_else(|| self.answered.get(id)) {
+            return Ok(Some(answer));
         }
         if is_first || self.seq == 0 {
             return Ok(None);
         }
-        match self.deps.store.find(self.stream, &id.0, id.1).await? {
+        match self.deps.store.find(self.stream, &id.0.to_string(), id.1).await? {
             Some(seq) => self.stored_answer(seq).await.map(Some),
             None => Ok(None),
         }
@@ -251,7 +250,7 @@ impl<A: Aggregate> Journal<A> {
             batch.recorded.push(Recorded {
                 seq: self.seq + batch.recorded.len() as u64 + 1,
                 at: batch.at,
-                origin: id.0.clone(),
+                origin: id.0.to_string(),
                 command_id: id.1,
                 n,
                 kind: kind_of(&body),
@@ -296,23 +295,13 @@ impl<A: Aggregate> Journal<A> {
             }
         }
         for (ask, (id, answer)) in asks.into_iter().zip(answers) {
-            self.remember(id, answer.clone());
+            self.answered.keep(id, &answer);
             // Who has left in the meantime asks again, and is answered alike.
             ask.reply.send(answer).ok();
         }
         if SNAPSHOT_EVERY <= self.seq - self.snapshot_seq {
             self.snapshot().await;
         }
-    }
-
-    fn remember(&mut self, id: Id, answer: Answer) {
-        if self.answered.iter().any(|(known, _)| *known == id) {
-            return;
-        }
-        if self.answered.len() == REMEMBERED_MAX {
-            self.answered.pop_front();
-        }
-        self.answered.push_back((id, answer));
     }
 
     /// Tells the watchers of each topic what changed in it.
@@ -399,10 +388,8 @@ impl<A: Aggregate> Journal<A> {
 }
 
 /// A command: who asked, under which id.
-type Id = (String, CommandId);
-
 fn id_of(meta: &Meta) -> Id {
-    (meta.origin.to_string(), meta.command_id)
+    (meta.origin, meta.command_id)
 }
 
 /// The event's name: the value of its tag, for people who read the log.

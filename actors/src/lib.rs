@@ -12,6 +12,7 @@
 //! An owner is the only writer of its stream. Everything that it holds can be loaded again; it
 //! never repairs itself, it stops.
 
+mod answered;
 pub mod ask;
 pub mod board;
 mod clockwork;

@@ -47,7 +47,7 @@ pub(crate) struct Arguments<A: Aggregate> {
     pub(crate) stream: Stream,
     pub(crate) directory: Arc<Directory>,
     /// Commands of people, then commands of streams and the clock.
-    pub(crate) queues: [mpsc::Receiver<Ask<A::Command>>; 2],
+    pub(crate) queues: [mpsc::Receiver<Box<Ask<A::Command>>>; 2],
 }
 
 /// What an owner holds.
@@ -190,7 +190,7 @@ impl<A: Aggregate> State<A> {
             let mut asks = vec![];
             for queue in self.arguments.queues.iter_mut().rev() {
                 while let (true, Ok(ask)) = (asks.len() < BATCH_MAX, queue.try_recv()) {
-                    asks.push(ask);
+                    asks.push(*ask);
                 }
             }
             if asks.is_empty() {

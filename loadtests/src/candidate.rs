@@ -333,7 +333,7 @@ impl Candidate {
         Ok(())
     }
 
-    pub fn problem(&mut self, what: String) {
+    pub fn problem(&mut self, what: impl std::fmt::Display) {
         if self.report.problems.len() < PROBLEMS_MAX {
             self.report.problems.push(format!("{}: {what}", self.session));
         }

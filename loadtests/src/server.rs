@@ -21,7 +21,7 @@ pub const EMAIL: &str = "ada@example.org";
 pub const PASSWORD: &str = "correct horse battery";
 
 /// How long a server may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// See the module. Dropping it kills it.
 pub struct Server {
@@ -30,7 +30,8 @@ pub struct Server {
     arguments: Vec<String>,
     data: PathBuf,
     child: Child,
-    _scratch: Option<TempDir>,
+    /// Goes with the server.
+    scratch: Option<TempDir>,
 }
 
 impl Server {
@@ -41,7 +42,7 @@ impl Server {
         let data = scratch.path().join("data");
         create_admin(binary, &data).await?;
         let mut server = Self::start_on(binary, &data, fake_runs).await?;
-        server._scratch = Some(scratch);
+        server.scratch = Some(scratch);
         Ok(server)
     }
 
@@ -53,7 +54,7 @@ impl Server {
         let child = spawn(binary, data, &arguments)?;
         let (binary, data) = (binary.to_owned(), data.to_owned());
         let url = format!("http://{listen}");
-        let mut server = Self { url, binary, arguments, data, child, _scratch: None };
+        let mut server = Self { url, binary, arguments, data, child, scratch: None };
         server.ready().await?;
         Ok(server)
     }

@@ -165,7 +165,7 @@ async fn look(
 ) -> anyhow::Result<Monitor> {
     while !*stop.borrow() {
         tokio::select! {
-            step = monitor.step(&sightings) => step?,
+            heard = monitor.step(&sightings) => heard?,
             _ = stop.changed() => {}
         }
     }

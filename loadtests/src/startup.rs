@@ -71,7 +71,7 @@ async fn all_awake(
     campaign: CampaignId,
     awake: usize,
 ) -> anyhow::Result<bool> {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while Instant::now() < until {
         let read = creator.read(campaign).await?;
         let rows = read["candidates"].as_array().into_iter().flatten();

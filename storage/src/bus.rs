@@ -17,6 +17,10 @@ use tokio::sync::mpsc;
 /// gap by the sequence numbers.
 const BEHIND_MAX: usize = 64;
 
+/// The same for the rows of a whole campaign, which all its candidates write in one moment when their
+/// time is up. A queue takes no room before it is needed.
+const BEHIND_MAX_OF_MANY: usize = 16 * 1024;
+
 type Senders = HashMap<Topic, Vec<mpsc::Sender<Arc<Published>>>>;
 
 /// See the module.
@@ -39,7 +43,9 @@ impl Bus for LocalBus {
     }
 
     fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
-        let (sender, receiver) = mpsc::channel(BEHIND_MAX);
+        let is_of_many = matches!(topic, Topic::Candidates(_) | Topic::Queue);
+        let behind_max = if is_of_many { BEHIND_MAX_OF_MANY } else { BEHIND_MAX };
+        let (sender, receiver) = mpsc::channel(behind_max);
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let watchers = senders.entry(topic).or_default();
         // Watchers of a quiet topic come and go without a frame that would find them gone.
@@ -63,7 +69,7 @@ impl Subscription for Watcher {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use domain::frame::RowsFrame;
+    use domain::{frame::RowsFrame, ids::CampaignId};
 
     use super::*;
 
@@ -85,6 +91,20 @@ mod tests {
         }
         bus.publish(frame(101));
         assert_eq!(watcher.next().await.unwrap().frame.seq, 101);
+    }
+
+    #[tokio::test]
+    async fn who_joins_a_campaign_misses_nothing_when_all_write_at_once() {
+        let bus = LocalBus::default();
+        let topic = Topic::Candidates(CampaignId::from_u128(1));
+        let mut watcher = bus.subscribe(topic);
+        for seq in 1..=10_000 {
+            let frame = RowsFrame { topic, ..frame(seq).frame.clone() };
+            bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
+        }
+        for seq in 1..=10_000 {
+            assert_eq!(watcher.next().await.unwrap().frame.seq, seq);
+        }
     }
 
     #[tokio::test]

@@ -221,6 +221,8 @@ impl<'de> Deserialize<'de> for Changes {
             changes.push(Step::Delete(deleted));
             changes.push(Step::Insert(inserted));
         }
+        // They are kept, many of them, for long.
+        changes.0.shrink_to_fit();
         Ok(changes)
     }
 }

@@ -36,8 +36,7 @@ impl Candidate {
             Heard::Unwatched { topic, why } => {
                 self.problem(format!("{topic} is not to be watched: {}", why.text));
             }
-            Heard::Bye { .. } => {}
-            Heard::Pong { .. } => {}
+            Heard::Bye { .. } | Heard::Pong { .. } => {}
             Heard::Closed(code) => {
                 if code.is_some_and(|code| 4_001 <= code) {
                     self.problem(format!("the socket was closed with {code:?}"));
@@ -102,12 +101,9 @@ impl Candidate {
 
     fn answered(&mut self, id: CommandId) -> Option<Sent> {
         let place = self.unanswered.iter().position(|sent| sent.id == id);
-        match place {
-            Some(place) => Some(self.unanswered.remove(place)),
-            None => {
-                self.problem(format!("an answer to {id}, which was answered before"));
-                None
-            }
+        if place.is_none() {
+            self.problem(format!("an answer to {id}, which was answered before"));
         }
+        Some(self.unanswered.remove(place?))
     }
 }

@@ -78,6 +78,10 @@ const MIGRATIONS: &[Migration] =
 const FILE: &str = "polycode.db";
 const LOCK: &str = "lock";
 
+/// How much of the file each connection that reads keeps, in -KiB; the system keeps the rest. The
+/// writer has more, since it looks up the same pages again and again.
+const READ_CACHE: &str = "-2000";
+
 /// How long a statement waits for a lock of another connection of ours, such as the last one's
 /// clean-up after a crash.
 const BUSY: Duration = Duration::from_secs(5);
@@ -92,9 +96,9 @@ pub(super) async fn open(dir: &Path, options: &Options) -> Result<Opened, OpenEr
         .context("opening the database file")
         .map_err(failed)?;
     migrate(&mut writer, dir).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.readers)
-        .connect_lazy_with(connect.clone().read_only(true).create_if_missing(false));
+    let readers = SqlitePoolOptions::new().max_connections(options.readers).connect_lazy_with(
+        connect.clone().read_only(true).create_if_missing(false).pragma("cache_size", READ_CACHE),
+    );
     Ok(Opened { lock, options: connect, writer, readers })
 }
 

@@ -242,7 +242,7 @@ impl Running {
             }
             file.rev = rev;
             file.caret = caret.unwrap_or(file.caret);
-            file.history.push(changes.clone());
+            file.history.push(Arc::new(changes.clone()));
             file.forget_old_changes();
         });
         self.with(key.question, |answer| answer.revision += 1);
@@ -292,8 +292,9 @@ impl Running {
 
 impl File {
     fn forget_old_changes(&mut self) {
-        let bytes =
-            |history: &[Changes]| -> usize { history.iter().map(Changes::inserted_bytes).sum() };
+        let bytes = |history: &[Arc<Changes>]| -> usize {
+            history.iter().map(|one| one.inserted_bytes()).sum()
+        };
         while REBASE_MAX < self.history.len() || REBASE_BYTES_MAX < bytes(&self.history) {
             self.history.remove(0);
         }

@@ -155,8 +155,8 @@ pub struct File {
     pub rev: u32,
     pub caret: u32,
     pub deleted: bool,
-    /// The changes that led to `rev`, the last one last.
-    pub history: Vec<Changes>,
+    /// The changes that led to `rev`, the last one last. Shared with the states before and after.
+    pub history: Vec<Arc<Changes>>,
 }
 
 /// A run without a verdict.
