@@ -103,7 +103,7 @@ impl Run {
 /// How many runs have a verdict.
 fn judged(candidate: &Candidate) -> u64 {
     let rows = candidate.view.rows.iter();
-    let judged = rows.filter(|(key, row)| key.starts_with("run.") && row["judged"] == true);
+    let judged = rows.filter(|(key, row)| key.starts_with("run.") && row["state"] == "judged");
     u64::try_from(judged.count()).unwrap_or(u64::MAX)
 }
 

@@ -123,7 +123,7 @@ async fn us_094_us_100_points_are_in_the_table_of_results() -> Done {
     ensure!(candidate.edit(change).await?.is_ok());
     ensure!(candidate.ask(json!({ "type": "hand_in", "seat": seat })).await?.is_ok());
     let judged = |view: &loadtests::view::View| {
-        view.rows.iter().any(|(key, row)| key.starts_with("run.") && row["judged"] == true)
+        view.rows.iter().any(|(key, row)| key.starts_with("run.") && row["state"] == "judged")
     };
     candidate.until("the verdict", judged).await?;
     let row = setting.row(&candidate).await?;

@@ -82,7 +82,7 @@ async fn compare(setting: &mut Setting, mut candidate: Candidate) -> Done {
     fresh.connect().await?;
     let judged = |view: &loadtests::view::View| {
         let mut runs = view.rows.iter().filter(|(key, _)| key.starts_with("run."));
-        runs.all(|(_, row)| row["judged"] == true)
+        runs.all(|(_, row)| row["state"] == "judged")
     };
     fresh.until("all verdicts", judged).await?;
     let rows = fresh.view.rows.clone();

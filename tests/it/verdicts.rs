@@ -20,7 +20,7 @@ async fn run(candidate: &mut Candidate, kind: &str) -> anyhow::Result<Value> {
     let run = json!({ "type": "run", "seat": candidate.seat, "question": 1, "kind": kind });
     let answer = candidate.ask(run).await?.map_err(|why| anyhow::anyhow!("{}", why.text))?;
     let key = format!("run.{}", answer["submission"].as_str().context("a submission")?);
-    candidate.until("the verdict", |view: &View| view.row(&key)["judged"] == true).await?;
+    candidate.until("the verdict", |view: &View| view.row(&key)["state"] == "judged").await?;
     Ok(candidate.view.row(&key).clone())
 }
 

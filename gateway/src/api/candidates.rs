@@ -166,7 +166,7 @@ pub(crate) async fn remove(
     Path((id, session)): Path<(CampaignId, SessionId)>,
     body: Option<Json<Remove>>,
 ) -> Result<StatusCode, Refusal> {
-    let (contact, _) = contact(&app, &caller, id, session).await?;
+    let (mut contact, _) = contact(&app, &caller, id, session).await?;
     let row: Option<session::CandidateRow> =
         app.row(Topic::Candidates(id), &session.to_string()).await?;
     let has_started = row.is_some_and(|row| row.started_at.is_some());
@@ -177,8 +177,9 @@ pub(crate) async fn remove(
     }
     let removed = campaigns::command(&app, &caller, id, Command::Remove { session }).await?;
     if !has_started {
-        // Nothing hangs on it: the name is forgotten, and the address can be invited anew.
-        app.node.deps.people.erase_contact(session).await?;
+        // The address can be invited anew; who opens the old link reads that it was cancelled.
+        contact.email = format!("{session}@removed.invalid");
+        app.node.deps.people.save_contact(contact).await?;
     }
     Ok(removed)
 }
