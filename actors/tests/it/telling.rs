@@ -13,7 +13,7 @@ use domain::{
     submission,
 };
 use futures_util::future::join_all;
-use storage::flaky::{Fault, Plan};
+use storage::flaky::Fault;
 
 use crate::{
     kit::{
