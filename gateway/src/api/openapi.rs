@@ -114,7 +114,7 @@ mod tests {
     fn every_route_is_described_and_every_description_is_served() {
         let source = include_str!("../api.rs");
         let mut served: Vec<&str> =
-            source.split('"').filter(|text| text.starts_with('/')).collect();
+            source.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).collect();
         served.retain(|path| *path != "/openapi.json" && *path != "/api/v1");
         served.sort_unstable();
         served.dedup();
