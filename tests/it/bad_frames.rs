@@ -1,0 +1,124 @@
+//! Bad frames: refused in a sentence, and the server goes on.
+
+use anyhow::ensure;
+use hyper::StatusCode;
+use loadtests::{
+    http::Http,
+    socket::{Heard, Socket},
+};
+use serde_json::json;
+
+use crate::setting::{Done, Setting};
+
+/// How a socket ended after `text` was sent.
+async fn ending(browser: &Http, text: String) -> anyhow::Result<Option<u16>> {
+    let mut socket = Socket::open(browser).await?;
+    // It may be closed before all of it is taken.
+    socket.send_text(text).await.ok();
+    Ok(end_of(&mut socket).await)
+}
+
+async fn end_of(socket: &mut Socket) -> Option<u16> {
+    loop {
+        if let Heard::Closed(code) = socket.next().await {
+            return code;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_frame_that_is_none_closes_its_socket_only() -> Done {
+    let setting = Setting::new(1).await?;
+    let mut candidate = setting.first().await?;
+    let browser = candidate.browser.clone();
+    for text in
+        ["{", "[]", "\"ping\"", r#"{"type":"ping"}"#, r#"{"type":"ping","sent_ms":1,"x":1}"#]
+    {
+        let code = ending(&browser, text.to_owned()).await?;
+        ensure!(code == Some(4_500), "{text} ended with {code:?}");
+    }
+    let long = format!(r#"{{"type":"unwatch","topic":"{}"}}"#, "x".repeat(600 * 1024));
+    let code = ending(&browser, long).await?;
+    ensure!(matches!(code, Some(4_500) | None), "a long frame ended with {code:?}");
+    candidate.start(1).await?;
+    Setting::all_well(&candidate)
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_closes_its_socket_only() -> Done {
+    let setting = Setting::new(1).await?;
+    let mut candidate = setting.first().await?;
+    let mut socket = Socket::open(&candidate.browser).await?;
+    for _ in 0..5_000 {
+        let ping = json!({ "type": "ping", "sent_ms": 1 });
+        if socket.send(&ping).await.is_err() {
+            break;
+        }
+    }
+    let code = end_of(&mut socket).await;
+    ensure!(code == Some(4_003) || code.is_none(), "{code:?}");
+    candidate.start(1).await?;
+    Setting::all_well(&candidate)
+}
+
+#[tokio::test]
+async fn what_is_not_theirs_is_refused_to_a_candidate() -> Done {
+    let setting = Setting::new(2).await?;
+    let mut first = setting.first().await?;
+    let second = setting.open(&setting.added[1]).await?;
+    let mut socket = Socket::open(&first.browser).await?;
+    let theirs = format!("session.{}", second.session);
+    let monitor = format!("monitor.{}", setting.campaign);
+    for (topic, code) in [
+        ("nonsense", "no_such_topic"),
+        ("session.1", "no_such_topic"),
+        ("contents", "forbidden"),
+        (&theirs, "forbidden"),
+        (&monitor, "forbidden"),
+    ] {
+        socket.watch(topic, (0, 0)).await?;
+        let heard = socket.next().await;
+        let Heard::Unwatched { why, .. } = &heard else { anyhow::bail!("{topic}: {heard:?}") };
+        ensure!(why.code == code, "{topic}: {why:?}");
+    }
+    let id = "00000000-0000-4000-8000-000000000001";
+    for (to, command, code) in [
+        (theirs.as_str(), json!({ "type": "accept" }), "forbidden"),
+        (&format!("session.{}", first.session), json!({ "type": "pause" }), "forbidden"),
+        (&format!("session.{}", first.session), json!({ "type": "dance" }), "bad_command"),
+        (&format!("campaign.{}", setting.campaign), json!({ "type": "pause" }), "forbidden"),
+        ("nowhere", json!({}), "no_such_stream"),
+    ] {
+        let ask = json!({ "type": "do", "command_id": id, "to": to, "command": command });
+        socket.send(&ask).await?;
+        let heard = socket.next().await;
+        let Heard::Refused { why, .. } = &heard else { anyhow::bail!("{to}: {heard:?}") };
+        ensure!(why.code == code, "{to} {command}: {why:?}");
+    }
+    let files = format!("/api/v1/sit/{}/files", second.session);
+    let refused = first.browser.get(&files).await?;
+    ensure!(refused.status == StatusCode::UNAUTHORIZED, "{refused:?}");
+    let refused = first.browser.get(&format!("/api/v1/campaigns/{}", setting.campaign)).await?;
+    ensure!(refused.status == StatusCode::UNAUTHORIZED, "{refused:?}");
+    first.start(1).await?;
+    Setting::all_well(&second)
+}
+
+#[tokio::test]
+async fn a_candidates_own_clock_changes_nothing() -> Done {
+    const HOUR_MS: i64 = 3_600_000;
+    let setting = Setting::new(1).await?;
+    let mut candidate = setting.first().await?;
+    candidate.start(1).await?;
+    let before = candidate.view.row("session").clone();
+    for off in [-HOUR_MS, HOUR_MS] {
+        let sent_ms = before["started_at"].as_i64().unwrap_or(0) + off;
+        candidate.send_frame(&json!({ "type": "ping", "sent_ms": sent_ms, "rtt_ms": off })).await;
+        let change = candidate.text.appended("x = 1\n");
+        let answer = candidate.edit(change).await?;
+        ensure!(answer.as_ref().is_ok_and(|it| it["rev"].is_u64()), "{answer:?}");
+    }
+    ensure!(candidate.view.row("session")["ends_at"] == before["ends_at"], "the end moved");
+    candidate.compare_files().await?;
+    Setting::all_well(&candidate)
+}
