@@ -42,6 +42,10 @@ async fn looking_at_a_link_changes_nothing() -> Done {
         ensure!(browser.cookies().is_empty(), "{}", browser.cookies());
     }
     ensure!(Socket::open(&browser).await.is_ok(), "a socket of nobody is good for walls");
+    // Signing in asks whether they take part; who does opens the test with the next visit.
+    let mut candidate = setting.first().await?;
+    candidate.ask(json!({ "type": "accept" })).await?.map_err(|why| anyhow::anyhow!(why.text))?;
+    candidate.until("the yes", |view| view.row("session")["status"] == "confirmed").await?;
     let mut candidate = setting.first().await?;
     candidate.until("the opening", |view| view.row("session")["status"] == "test_opened").await?;
     let read = browser.get(&path).await?.done()?;

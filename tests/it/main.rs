@@ -7,7 +7,8 @@
     reason = "a field of JSON that is not there is null, and a panic is found at once"
 )]
 
-mod bad_input;
+mod bad_frames;
+mod bad_requests;
 mod campaigns;
 mod devices;
 mod kill;

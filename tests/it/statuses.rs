@@ -29,6 +29,10 @@ async fn us_088_us_089_us_092_from_the_link_to_the_end() -> Done {
     setting.post(&path, json!({})).await?;
     monitor.until(|view| view.row(&key)["candidate"]["status"] == "test_sent").await?;
     let mut candidate = setting.first().await?;
+    press(&mut candidate, json!({ "type": "accept" })).await?;
+    candidate.until("the yes", |view| view.row("session")["accepted"] == true).await?;
+    shows(&mut candidate, &mut monitor, "test_sent").await?;
+    let mut candidate = setting.first().await?;
     shows(&mut candidate, &mut monitor, "test_opened").await?;
     // Sent once more, it is still opened.
     setting.post(&path, json!({})).await?;

@@ -50,6 +50,9 @@ test('the sitting is sound', async ({ server, page, browser }) => {
   await aya.getByRole('button', { name: 'Go on' }).waitFor();
   await is_sound(aya, 'invited');
   await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: 'Take part' }).waitFor();
+  await is_sound(aya, 'take-part');
+  await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).waitFor();
   await is_sound(aya, 'start');
   await aya.getByRole('button', { name: /^Start/ }).click();

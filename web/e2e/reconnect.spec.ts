@@ -8,6 +8,7 @@ test('US-084 the server is killed in mid-edit: typing goes on, and everything is
   const aya = await another_device(browser);
   await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
   await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).click();
   const editor = aya.locator('.cm-content');
   await editor.click();
@@ -35,6 +36,7 @@ test('a second device takes the seat, and the first one says so and can take it 
   const [first, second] = [await another_device(browser), await another_device(browser)];
   await first.goto(link);
   await first.getByRole('button', { name: 'Go on' }).click();
+  await first.getByRole('button', { name: 'Take part' }).click();
   await first.getByRole('button', { name: /^Start/ }).click();
   await first.locator('.cm-content').click();
   await first.keyboard.type('here');

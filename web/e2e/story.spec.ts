@@ -153,6 +153,7 @@ async function open_link(page: Page, url: string): Promise<void> {
 }
 
 async function start(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Take part' }).click();
   await page.getByRole('button', { name: /^Start/ }).click();
   await page.locator('.cm-content').waitFor();
 }

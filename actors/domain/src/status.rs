@@ -47,7 +47,7 @@ impl Status {
         };
         match (self, step) {
             (Declined | Cancelled, Step::Invite) => Some(ConfirmationPending),
-            (ConfirmationPending | Declined | TestSent, Step::Accept) => Some(Confirmed),
+            (ConfirmationPending | Declined, Step::Accept) => Some(Confirmed),
             (ConfirmationPending | Confirmed | TestSent | TestOpened, Step::Decline) => {
                 Some(Declined)
             }

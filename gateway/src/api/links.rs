@@ -207,13 +207,17 @@ pub(crate) async fn open(
 async fn mark_opened(app: &App, session: SessionId) -> Result<(), Refusal> {
     let until = app.now() + INVITED;
     loop {
-        let command = AnyCommand::Session(Box::new(session::Command::Open));
-        let asked = app.ask(Origin::Candidate(session), Stream::Session(session), command).await;
-        match asked {
-            Err(refusal) if refusal.why().code == "not_invited" && app.now() < until => {
-                tokio::time::sleep(AGAIN).await;
+        let state =
+            super::sit::look(app, session, |session| (session.id.is_some(), session.has_accepted));
+        match state.await? {
+            (false, _) if app.now() < until => tokio::time::sleep(AGAIN).await,
+            // Who has not said whether they take part is asked first.
+            (_, false) => return Ok(()),
+            (_, true) => {
+                let command = AnyCommand::Session(Box::new(session::Command::Open));
+                let (origin, to) = (Origin::Candidate(session), Stream::Session(session));
+                return app.ask(origin, to, command).await.map(drop);
             }
-            asked => return asked.map(drop),
         }
     }
 }

@@ -12,6 +12,8 @@ use tokio::sync::{Notify, mpsc};
 
 /// How many bytes may wait; behind that the client resumes on another socket.
 const BYTES_MAX: usize = 256 * 1024;
+/// How long a goodbye may take.
+const CLOSING: std::time::Duration = std::time::Duration::from_secs(5);
 /// How many messages may wait.
 const MESSAGES_MAX: usize = 1_024;
 
@@ -89,9 +91,12 @@ impl Outbox {
     pub(super) async fn close(self, code: u16) {
         let bye = ServerFrame::Bye { code, retry_after_ms: None };
         self.frame(&bye).ok();
-        self.messages.send(super::closing(code)).await.ok();
-        // The writer ends with this; nothing that is still sent arrives.
-        self.messages.closed().await;
+        // The writer ends with this; who does not take it in is left without.
+        let closing = async {
+            self.messages.send(super::closing(code)).await.ok();
+            self.messages.closed().await;
+        };
+        tokio::time::timeout(CLOSING, closing).await.ok();
     }
 }
 

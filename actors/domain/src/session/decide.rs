@@ -7,7 +7,7 @@ use crate::{
     content::Language,
     ids::{SeatId, SubmissionId},
     plan::Task,
-    status::Step,
+    status::{Status, Step},
 };
 
 type Decision = Result<Vec<Event>, Refusal>;
@@ -46,7 +46,7 @@ impl Session {
             Command::Cancel => self.step(Step::Cancel, Event::Cancelled),
             Command::MarkSent => Ok(self.step(Step::Send, Event::Sent).unwrap_or_default()),
             Command::AcceptLate { late } => self.accept_late(late, times.now),
-            Command::Accept => self.step(Step::Accept, Event::Accepted),
+            Command::Accept => self.accept(),
             Command::Decline { reason } => {
                 self.step(Step::Decline, Event::Declined { reason: reason.as_deref().map(words) })
             }
@@ -121,6 +121,19 @@ impl Session {
 
     fn invite_again(&self) -> Decision {
         self.step(Step::Invite, Event::InvitedAgain).map_err(|_| Refusal::AlreadyInvited)
+    }
+
+    /// Said once; that the link was sent or opened before does not take the question away.
+    fn accept(&self) -> Decision {
+        match self.status {
+            Status::ConfirmationPending | Status::Declined => Ok(vec![Event::Accepted]),
+            Status::Confirmed | Status::TestSent | Status::TestOpened => {
+                Ok((!self.has_accepted).then_some(Event::Accepted).into_iter().collect())
+            }
+            Status::Cancelled | Status::TestInProcess | Status::TestFinished => {
+                Err(Refusal::WrongStage)
+            }
+        }
     }
 
     fn step(&self, step: Step, event: Event) -> Decision {

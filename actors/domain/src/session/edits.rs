@@ -101,7 +101,8 @@ fn rebased(file: &File, base_rev: u32, changes: &Changes) -> Result<Changes, Los
     let from = file.history.len().checked_sub(behind).ok_or(Lost::TooOld)?;
     let since = file.history.get(from..).unwrap_or_default();
     since.iter().try_fold(changes.clone(), |changes, earlier| {
-        changes.rebase(earlier).map_err(|_| Lost::DoesNotFit)
+        let earlier: Changes = serde_json::from_str(earlier).map_err(|_| Lost::DoesNotFit)?;
+        changes.rebase(&earlier).map_err(|_| Lost::DoesNotFit)
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
     ids::{SeatId, SubmissionId},
     plan::{QuestionPlan, Task},
     run::Verdict,
-    status::Status,
+    status::{Status, Step},
     text::Changes,
 };
 
@@ -29,9 +29,13 @@ impl Session {
             Event::InvitedAgain => self.status = Status::ConfirmationPending,
             Event::TermsChanged { terms } => self.terms = terms.clone(),
             Event::Repinned { plan } => self.plan = Arc::clone(plan),
-            Event::Accepted => self.status = Status::Confirmed,
+            Event::Accepted => {
+                self.has_accepted = true;
+                self.status = self.status.after(Step::Accept).unwrap_or(self.status);
+            }
             Event::Declined { reason } => {
                 self.status = Status::Declined;
+                self.has_accepted = false;
                 self.decline_reason.clone_from(reason);
             }
             Event::Sent => self.status = Status::TestSent,
@@ -242,7 +246,7 @@ impl Running {
             }
             file.rev = rev;
             file.caret = caret.unwrap_or(file.caret);
-            file.history.push(Arc::new(changes.clone()));
+            file.history.push(file_change(changes));
             file.forget_old_changes();
         });
         self.with(key.question, |answer| answer.revision += 1);
@@ -290,11 +294,14 @@ impl Running {
     }
 }
 
+/// A change, as the history keeps it: as text it takes a quarter of the room.
+fn file_change(changes: &Changes) -> Arc<str> {
+    serde_json::to_string(changes).expect("changes are plain data").into()
+}
+
 impl File {
     fn forget_old_changes(&mut self) {
-        let bytes = |history: &[Arc<Changes>]| -> usize {
-            history.iter().map(|one| one.inserted_bytes()).sum()
-        };
+        let bytes = |history: &[Arc<str>]| -> usize { history.iter().map(|one| one.len()).sum() };
         while REBASE_MAX < self.history.len() || REBASE_BYTES_MAX < bytes(&self.history) {
             self.history.remove(0);
         }

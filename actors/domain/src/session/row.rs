@@ -18,6 +18,8 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SessionRow {
     pub status: Status,
+    /// The candidate said that they take part.
+    pub accepted: bool,
     pub campaign_title: String,
     pub test_title: String,
     #[cfg_attr(test, ts(type = "number | null"))]

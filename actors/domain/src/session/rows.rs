@@ -79,6 +79,7 @@ impl Session {
         let run = self.run.as_ref();
         SessionRow {
             status: self.status,
+            accepted: self.has_accepted,
             campaign_title: self.terms.title.clone(),
             test_title: self.plan.title.clone(),
             opens_at: self.terms.opens_at,

@@ -24,6 +24,8 @@ pub struct Session {
     pub campaign: Option<CampaignId>,
     pub status: Status,
     pub decline_reason: Option<String>,
+    /// The candidate said that they take part.
+    pub has_accepted: bool,
     pub terms: Terms,
     pub plan: Arc<Plan>,
     /// Given by the creator to this candidate, before or after the start.
@@ -156,7 +158,7 @@ pub struct File {
     pub caret: u32,
     pub deleted: bool,
     /// The changes that led to `rev`, the last one last. Shared with the states before and after.
-    pub history: Vec<Arc<Changes>>,
+    pub history: Vec<Arc<str>>,
 }
 
 /// A run without a verdict.

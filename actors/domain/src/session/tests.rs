@@ -483,5 +483,10 @@ fn us_088_us_089_accepting_and_declining() {
     assert_eq!(session(&past).decline_reason.as_deref(), Some("ill"));
     past.extend(when(&past, Command::Accept).unwrap());
     assert_eq!(session(&past).status, Status::Confirmed);
+    // A link that was sent or opened before does not take the question away.
+    let mut past = [invited(), vec![Event::Sent]].concat();
+    past.extend(when(&past, Command::Accept).unwrap());
+    assert_eq!((session(&past).status, session(&past).has_accepted), (Status::TestSent, true));
+    assert_eq!(when(&past, Command::Accept), Ok(vec![]));
     assert_eq!(when(&started(0), Command::Decline { reason: None }), Err(Refusal::WrongStage));
 }

@@ -6,7 +6,11 @@ import type { Status } from "./Status";
 /**
  * Row `session` of the topic `session.<id>`.
  */
-export type SessionRow = { status: Status, campaign_title: string, test_title: string, opens_at: number | null, closes_at: number | null, zone: string, time_allowed_ms: number, 
+export type SessionRow = { status: Status, 
+/**
+ * The candidate said that they take part.
+ */
+accepted: boolean, campaign_title: string, test_title: string, opens_at: number | null, closes_at: number | null, zone: string, time_allowed_ms: number, 
 /**
  * What the creator gave before the start besides, in ms.
  */
