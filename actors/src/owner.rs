@@ -267,11 +267,21 @@ impl<A: Aggregate> State<A> {
     async fn sleep_if_idle(&mut self, myself: &ActorRef<Msg<A>>) {
         let Some(journal) = &mut self.journal else { return };
         let idle = self.busy_at.elapsed();
-        let runs = journal.state().wake_at().is_some() && !journal.state().is_over();
-        let waits = runs || journal.untold().is_some();
+        let waits = journal.state().wake_at().is_some() || journal.untold().is_some();
         if idle < IDLE || waits {
             myself.send_after(IDLE.saturating_sub(idle).max(IDLE / 4), || Msg::Idle);
             return;
+        }
+        if let Some(files_at) = journal.state().files_at() {
+            let Ms(wait_ms) = files_at - journal.now();
+            if let Ok(wait_ms @ 1..) = u64::try_from(wait_ms) {
+                myself.send_after(Duration::from_millis(wait_ms), || Msg::Idle);
+                return;
+            }
+            let asks = A::expire().map(own).into_iter().collect();
+            if let Err(error) = journal.execute(asks).await {
+                tracing::info!(stream = %self.arguments.stream, %error, "a stream was not filed");
+            }
         }
         journal.put_away().await;
         // From here on commands find another owner; those that came before are told to ask again.

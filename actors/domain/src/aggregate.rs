@@ -51,9 +51,9 @@ pub trait Aggregate:
     /// When the stream must look at the clock again; then it is sent [`Self::expire`].
     fn wake_at(&self) -> Option<At>;
 
-    /// Whether it is over, but for being filed: its owner may sleep though a deadline is ahead.
-    fn is_over(&self) -> bool {
-        false
+    /// When it may be filed, once it is over: its owner stays for that, and sends [`Self::expire`].
+    fn files_at(&self) -> Option<At> {
+        None
     }
 
     /// Whether its events are to be kept as one segment from now on.

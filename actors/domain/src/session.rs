@@ -145,8 +145,9 @@ impl Aggregate for Session {
         self.next_deadline()
     }
 
-    fn is_over(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.sealed_at.is_some())
+    fn files_at(&self) -> Option<At> {
+        let run = self.run.as_ref().filter(|run| !run.is_filed)?;
+        run.sealed_at.map(|sealed_at| sealed_at + FILED_AFTER)
     }
 
     fn is_filed(&self) -> bool {

@@ -203,7 +203,9 @@ async fn heads_are_those_of_streams_that_are_awake() {
     world.done(session(1_000), edit(1, "a", "b")).await;
     assert_eq!(head(), with_rows);
     world.until(session(1_000), "sealed", 1).await;
-    sleep(Ms(300_000)).await;
+    // An hour later it is filed, and nobody has to stay awake.
+    sleep(Ms(70 * 60_000)).await;
+    world.until(session(1_000), "filed", 1).await;
     assert_eq!(world.node().directory.awake(), 0);
     assert_eq!(head(), None);
     assert_eq!(world.deps.heads.get(Topic::Of(campaign(1))), None);

@@ -29,10 +29,7 @@ impl Session {
 
     pub(super) fn next_deadline(&self) -> Option<At> {
         let run = self.run.as_ref()?;
-        if let Some(sealed_at) = run.sealed_at {
-            return (!run.is_filed).then_some(sealed_at + FILED_AFTER);
-        }
-        if run.paused_at.is_some() {
+        if run.sealed_at.is_some() || run.paused_at.is_some() {
             return None;
         }
         let whole = run.time_up_at.map_or(run.ends_at, |at| at + GRACE);

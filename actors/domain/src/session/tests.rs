@@ -109,11 +109,11 @@ fn time_up_comes_at_the_end_and_sealing_twelve_seconds_later() {
     let past = [past, vec![Event::Sealed]].concat();
     assert_eq!(when_at(&past, Command::Expire, at(99_000)), Ok(vec![]));
     // An hour later it is filed, once.
-    assert_eq!(session(&past).wake_at(), Some(NOON + FILED_AFTER));
+    assert_eq!(session(&past).files_at(), Some(NOON + FILED_AFTER));
     let filed = when_at(&past, Command::Expire, at(FILED_AFTER.0)).unwrap();
     assert_eq!(filed, vec![Event::Filed]);
     let past = [past, filed].concat();
-    assert_eq!(session(&past).wake_at(), None);
+    assert_eq!(session(&past).files_at(), None);
     assert_eq!(when_at(&past, Command::Expire, at(FILED_AFTER.0)), Ok(vec![]));
 }
 
