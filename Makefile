@@ -55,7 +55,7 @@ bench: $(BENCHES:%=bench-%)
 
 bench-sit: web
 	$(CARGO) build --release -p gateway -p loadtests
-	./target/release/loadtests sit --candidates 1000 --spawn target/release/polycode
+	ulimit -n 8192 && ./target/release/loadtests sit --candidates 1000 --spawn target/release/polycode
 
 bench-startup: web
 	$(CARGO) build --release -p gateway -p loadtests

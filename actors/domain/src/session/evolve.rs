@@ -294,7 +294,7 @@ impl Running {
     }
 }
 
-/// A change, as the history keeps it: as text it takes a quarter of the room.
+/// A change, as the history keeps it: as text it takes less room than as steps.
 fn file_change(changes: &Changes) -> Arc<str> {
     serde_json::to_string(changes).expect("changes are plain data").into()
 }
