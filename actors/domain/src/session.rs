@@ -7,6 +7,7 @@ mod edits;
 mod event;
 mod evolve;
 mod finish;
+mod history;
 mod row;
 mod rows;
 mod state;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     command::{Command, Refusal},
     event::Event,
+    history::History,
     row::{
         CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
         RunState, SessionRow, TypingRow,
@@ -123,7 +125,7 @@ impl Aggregate for Session {
     type Event = Event;
     type Refusal = Refusal;
 
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
 
     fn decide(&self, command: Command, times: Times) -> Result<Vec<Event>, Refusal> {
         self.decide_on(command, times)

@@ -1,6 +1,7 @@
 //! Time: ends come when they are due, and what was taken from people is given back.
 
 use domain::{
+    aggregate::Aggregate,
     at::{At, Ms},
     ids::CommandId,
     ports::{Append, EventStore, Snapshot},
@@ -175,12 +176,12 @@ async fn a_snapshot_is_a_cache_and_one_of_another_schema_is_none() {
         world.done(session(1_000), edit(rev, &text, &new)).await;
         text = new;
     }
-    let snapshot = world.memory.snapshot(session(1_000), 1).await.unwrap().unwrap();
+    let snapshot = world.memory.snapshot(session(1_000), Session::SCHEMA).await.unwrap().unwrap();
     assert_eq!(snapshot.seq, 200);
     let before = state(&world).await;
     world.restart(Plan::new()).await;
     assert_eq!(state(&world).await, before);
-    for schema in [0, 1] {
+    for schema in [0, Session::SCHEMA] {
         let seq = world.memory.head(session(1_000)).await.unwrap().seq;
         let rubbish = Snapshot { seq, schema, body: b"rubbish"[..].into() };
         world.memory.save_snapshot(session(1_000), rubbish).await.unwrap();

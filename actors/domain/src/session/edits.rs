@@ -98,11 +98,9 @@ impl Session {
 
 fn rebased(file: &File, base_rev: u32, changes: &Changes) -> Result<Changes, Lost> {
     let behind = file.rev.checked_sub(base_rev).ok_or(Lost::DoesNotFit)? as usize;
-    let from = file.history.len().checked_sub(behind).ok_or(Lost::TooOld)?;
-    let since = file.history.get(from..).unwrap_or_default();
-    since.iter().try_fold(changes.clone(), |changes, earlier| {
-        let earlier: Changes = serde_json::from_str(earlier).map_err(|_| Lost::DoesNotFit)?;
-        changes.rebase(&earlier).map_err(|_| Lost::DoesNotFit)
+    let mut since = file.history.last(behind).ok_or(Lost::TooOld)?;
+    since.try_fold(changes.clone(), |changes, earlier| {
+        changes.rebase(&earlier.ok_or(Lost::DoesNotFit)?).map_err(|_| Lost::DoesNotFit)
     })
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Announcement, Answering, Best, Credit, Event, File, FileKey, JUDGED_MAX, LastVerdict, Late,
-    Pause, REBASE_BYTES_MAX, REBASE_MAX, RunResult, Running, Session, Stage, Waiting,
+    Announcement, Answering, Best, Credit, Event, File, FileKey, History, JUDGED_MAX, LastVerdict,
+    Late, Pause, RunResult, Running, Session, Stage, Waiting,
 };
 use crate::{
     at::At,
@@ -246,8 +246,7 @@ impl Running {
             }
             file.rev = rev;
             file.caret = caret.unwrap_or(file.caret);
-            file.history.push(file_change(changes));
-            file.forget_old_changes();
+            file.history.push(changes);
         });
         self.with(key.question, |answer| answer.revision += 1);
     }
@@ -294,21 +293,9 @@ impl Running {
     }
 }
 
-/// A change, as the history keeps it: as text it takes less room than as steps.
-fn file_change(changes: &Changes) -> Arc<str> {
-    serde_json::to_string(changes).expect("changes are plain data").into()
-}
-
 impl File {
-    fn forget_old_changes(&mut self) {
-        let bytes = |history: &[Arc<str>]| -> usize { history.iter().map(|one| one.len()).sum() };
-        while REBASE_MAX < self.history.len() || REBASE_BYTES_MAX < bytes(&self.history) {
-            self.history.remove(0);
-        }
-    }
-
     fn new(key: FileKey, text: String) -> Self {
-        Self { key, text, rev: 0, caret: 0, deleted: false, history: vec![] }
+        Self { key, text, rev: 0, caret: 0, deleted: false, history: History::default() }
     }
 }
 

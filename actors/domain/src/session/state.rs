@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileKey, LastVerdict, RunKind, Terms};
+use super::{FileKey, History, LastVerdict, RunKind, Terms};
 use crate::{
     at::{At, Ms},
     content::{Language, SourceFile},
@@ -157,8 +157,8 @@ pub struct File {
     pub rev: u32,
     pub caret: u32,
     pub deleted: bool,
-    /// The changes that led to `rev`, the last one last. Shared with the states before and after.
-    pub history: Vec<Arc<str>>,
+    /// The changes that led to `rev`.
+    pub history: History,
 }
 
 /// A run without a verdict.
