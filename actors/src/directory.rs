@@ -39,6 +39,9 @@ const STREAM_QUEUE: usize = 64;
 const SHARD_QUEUE: usize = 256;
 /// Places of their own for timers, reactions and results, so that people cannot starve the clock.
 const SYSTEM_QUEUE: usize = 32;
+/// How many reactions are under way at once: a thousand sessions that end in one moment wake a
+/// thousand others, but not all together.
+const TELLING_MAX: usize = 64;
 /// How long a command is asked again when its owner was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits in between.
@@ -61,6 +64,8 @@ pub struct Directory {
     broken: Mutex<HashMap<Stream, String>>,
     /// What each owner owns, until the keeper heard of its end.
     born: Mutex<HashMap<ActorId, Stream>>,
+    /// Places to tell other streams something.
+    telling: Semaphore,
     myself: Weak<Self>,
 }
 
@@ -95,6 +100,7 @@ impl Directory {
             tests: Streams::default(),
             broken: Mutex::default(),
             born: Mutex::default(),
+            telling: Semaphore::new(TELLING_MAX),
             myself: Weak::clone(myself),
         })
     }
@@ -117,6 +123,13 @@ impl Directory {
             (Stream::Test(_), AnyCommand::Test(it)) => self.to(&self.tests, to, meta, *it).await,
             _ => Answer::Refused(Why::new("wrong_stream", "this is no command of that stream")),
         }
+    }
+
+    /// As [`Self::ask`], for what one stream tells another: in turn, so that many who tell at once
+    /// do not wake all they tell at once.
+    pub(crate) async fn tell(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
+        let _place = self.telling.acquire().await;
+        self.ask(to, meta, command).await
     }
 
     /// Reads from a session's state by `look`; `None` when its owner cannot be had.

@@ -25,6 +25,8 @@ const READ_LIMIT: usize = 1_000;
 const LOADS_MAX: usize = 5;
 /// A snapshot is taken after so many events.
 const SNAPSHOT_EVERY: u64 = 200;
+/// Fewer than these are as quickly read as a snapshot.
+const SNAPSHOT_WORTH: u64 = 8;
 /// The epoch of a stream's own topic, which resumes across owners.
 pub const STREAM_EPOCH: u64 = 1;
 
@@ -332,7 +334,10 @@ impl<A: Aggregate> Journal<A> {
     /// Keeps what is needed to go on later: a snapshot, or of what is filed one segment.
     pub(crate) async fn put_away(&mut self) {
         if !self.state.is_filed() {
-            return self.snapshot().await;
+            if SNAPSHOT_WORTH <= self.seq - self.snapshot_seq {
+                self.snapshot().await;
+            }
+            return;
         }
         if let Err(error) = self.deps.store.compact(self.stream, self.epoch).await {
             tracing::warn!(stream = %self.stream, %error, "a finished stream was not compacted");

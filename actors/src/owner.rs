@@ -210,6 +210,9 @@ impl<A: Aggregate> State<A> {
             Ok(()) => {
                 self.arm_timer(myself);
                 self.tell(myself);
+                if A::IS_BRIEF && self.is_at_rest() {
+                    myself.cast(Msg::Idle).ok();
+                }
                 Ok(())
             }
             Err(Failure::Lost(AppendError::Gone)) => {
@@ -264,14 +267,23 @@ impl<A: Aggregate> State<A> {
         });
     }
 
+    /// Nothing is asked, nothing is to be told, no deadline is ahead.
+    fn is_at_rest(&self) -> bool {
+        let is_quiet = |journal: &Journal<A>| {
+            journal.state().wake_at().is_none() && journal.untold().is_none()
+        };
+        self.journal.as_ref().is_some_and(is_quiet)
+            && self.arguments.queues.iter().all(mpsc::Receiver::is_empty)
+    }
+
     async fn sleep_if_idle(&mut self, myself: &ActorRef<Msg<A>>) {
-        let Some(journal) = &mut self.journal else { return };
         let idle = self.busy_at.elapsed();
-        let waits = journal.state().wake_at().is_some() || journal.untold().is_some();
-        if idle < IDLE || waits {
+        let is_early = idle < IDLE && !A::IS_BRIEF;
+        if is_early || !self.is_at_rest() {
             myself.send_after(IDLE.saturating_sub(idle).max(IDLE / 4), || Msg::Idle);
             return;
         }
+        let Some(journal) = &mut self.journal else { return };
         if let Some(files_at) = journal.state().files_at() {
             let Ms(wait_ms) = files_at - journal.now();
             if let Ok(wait_ms @ 1..) = u64::try_from(wait_ms) {

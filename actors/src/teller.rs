@@ -51,7 +51,7 @@ async fn deliver(directory: &Arc<Directory>, from: Stream, seq: u64, reaction: R
         return;
     };
     loop {
-        match directory.ask(reaction.to, meta, command.clone()).await {
+        match directory.tell(reaction.to, meta, command.clone()).await {
             Answer::Done { .. } => return,
             Answer::Refused(Why { retry_after_ms: Some(_), .. }) => tokio::time::sleep(AGAIN).await,
             Answer::Refused(why) if why.code == BROKEN && !reaction.may_be_refused => {

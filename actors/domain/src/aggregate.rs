@@ -33,6 +33,9 @@ pub trait Aggregate:
     /// Grows when a snapshot of before can no longer be read.
     const SCHEMA: u32;
 
+    /// Whether it is asked only once or twice in its life: its owner does not wait for more.
+    const IS_BRIEF: bool = false;
+
     /// Decides what `command` makes happen. Pure: no clock, no I/O, no change of state.
     fn decide(
         &self,

@@ -97,6 +97,7 @@ impl Aggregate for Submission {
     type Refusal = Refusal;
 
     const SCHEMA: u32 = 1;
+    const IS_BRIEF: bool = true;
 
     fn decide(&self, command: Command, _times: Times) -> Result<Vec<Event>, Refusal> {
         match (self, command) {

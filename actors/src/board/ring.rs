@@ -10,6 +10,9 @@ use domain::{frame::RowsFrame, ports::Published, rows::Topic};
 
 /// How many frames are kept; who has missed more begins anew.
 const FRAMES_MAX: usize = 128;
+/// How many bytes of them are kept in any case. Beyond that as many as all rows have: who has
+/// missed more than everything begins anew, which is shorter.
+const FRAMES_BYTES: usize = 64 * 1024;
 /// How large a page of a reset is at most, in bytes of rows.
 const PAGE_BYTES: usize = 48 * 1024;
 
@@ -22,12 +25,15 @@ pub(super) struct Ring {
     epoch: u64,
     seq: u64,
     rows: BTreeMap<String, Bytes>,
+    rows_bytes: usize,
     frames: VecDeque<Arc<Published>>,
+    frames_bytes: usize,
 }
 
 impl Ring {
     pub(super) fn new(topic: Topic, epoch: u64) -> Self {
-        Self { topic, epoch, seq: 0, rows: BTreeMap::new(), frames: VecDeque::new() }
+        let (rows, frames) = (BTreeMap::new(), VecDeque::new());
+        Self { topic, epoch, seq: 0, rows, rows_bytes: 0, frames, frames_bytes: 0 }
     }
 
     pub(super) fn topic(&self) -> Topic {
@@ -45,10 +51,12 @@ impl Ring {
             if self.rows.get(&key) == value.as_ref() {
                 continue;
             }
-            match &value {
-                Some(value) => drop(self.rows.insert(key.clone(), value.clone())),
-                None => drop(self.rows.remove(&key)),
-            }
+            let before = match &value {
+                Some(value) => self.rows.insert(key.clone(), value.clone()),
+                None => self.rows.remove(&key),
+            };
+            let length = |row: &Option<Bytes>| row.as_ref().map_or(0, |it| key.len() + it.len());
+            self.rows_bytes = self.rows_bytes + length(&value) - length(&before);
             new.push((key, value));
         }
         pages(new).into_iter().map(|rows| self.next(rows)).collect()
@@ -58,10 +66,13 @@ impl Ring {
         let prev = Some(self.seq);
         self.seq += 1;
         let published = published(RowsFrame { prev, rows, ..self.frame() });
-        if self.frames.len() == FRAMES_MAX {
-            self.frames.pop_front();
-        }
+        self.frames_bytes += published.text.len();
         self.frames.push_back(Arc::clone(&published));
+        let bytes_max = self.rows_bytes.max(FRAMES_BYTES);
+        while FRAMES_MAX < self.frames.len() || bytes_max < self.frames_bytes {
+            let Some(oldest) = self.frames.pop_front() else { break };
+            self.frames_bytes -= oldest.text.len();
+        }
         published
     }
 
@@ -139,8 +150,8 @@ mod tests {
     fn who_was_away_for_long_begins_anew_in_pages() {
         let mut ring = Ring::new(Topic::Contents, 7);
         let long = format!("\"{}\"", "x".repeat(1_000));
-        for n in 0..200 {
-            ring.push(vec![row(&n.to_string(), &long)]);
+        for n in 0..400 {
+            ring.push(vec![row(&(n % 200).to_string(), &long.replace('x', &n.to_string()))]);
         }
         assert!(ring.since((7, 10)).is_none());
         let pages = ring.anew();
