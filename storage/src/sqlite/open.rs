@@ -78,9 +78,11 @@ const MIGRATIONS: &[Migration] =
 const FILE: &str = "polycode.db";
 const LOCK: &str = "lock";
 
-/// How much of the file each connection that reads keeps, in -KiB; the system keeps the rest. The
-/// writer has more, since it looks up the same pages again and again.
+/// How much of the file a connection keeps, in -KiB; the system keeps the rest. The writer has more,
+/// since it looks up the same pages again and again.
 const READ_CACHE: &str = "-2000";
+
+const WRITE_CACHE: &str = "-6000";
 
 /// How long a statement waits for a lock of another connection of ours, such as the last one's
 /// clean-up after a crash.
@@ -154,7 +156,7 @@ fn connect_options(dir: &Path, options: &Options) -> anyhow::Result<SqliteConnec
         .synchronous(synchronous)
         .busy_timeout(BUSY)
         .row_buffer_size(256)
-        .pragma("cache_size", "-16000")
+        .pragma("cache_size", WRITE_CACHE)
         .pragma("secure_delete", "fast")
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", checkpoint::LOG_PAGES)
