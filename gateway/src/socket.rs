@@ -79,7 +79,7 @@ struct Connection {
     app: Shared,
     caller: Arc<Caller>,
     outbox: Outbox,
-    commands: mpsc::Sender<Asked>,
+    commands: mpsc::Sender<Box<Asked>>,
     watched: HashMap<String, (Topic, AbortHandle)>,
     tasks: JoinSet<()>,
     /// The way to the client and back, as the server measured it.
@@ -194,7 +194,7 @@ impl Connection {
             ClientFrame::Do { command_id, to, command, first } => {
                 let received_at = received_at - self.rtt.min(COMPENSATION_MAX);
                 let asked = Asked { command_id, to, command, received_at, is_first: first };
-                if self.commands.try_send(asked).is_ok() {
+                if self.commands.try_send(Box::new(asked)).is_ok() {
                     return Ok(());
                 }
                 let why = Why::later("busy", "too many commands wait", 500);
@@ -302,12 +302,12 @@ impl Connection {
 async fn carry_out(
     app: Shared,
     caller: Arc<Caller>,
-    mut asked: mpsc::Receiver<Asked>,
+    mut asked: mpsc::Receiver<Box<Asked>>,
     outbox: Outbox,
 ) {
     while let Some(asked) = asked.recv().await {
         let command_id = asked.command_id;
-        let frame = match answer(&app, &caller, asked).await {
+        let frame = match answer(&app, &caller, *asked).await {
             Answer::Done { epoch, seq, answer } => {
                 ServerFrame::Done { command_id, epoch, seq, answer }
             }
