@@ -23,7 +23,7 @@ use domain::{
     submission::Submission,
 };
 use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorStatus};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::{
     ask::{Ask, Meta},
@@ -39,8 +39,8 @@ const STREAM_QUEUE: usize = 64;
 const SHARD_QUEUE: usize = 256;
 /// Places of their own for timers, reactions and results, so that people cannot starve the clock.
 const SYSTEM_QUEUE: usize = 32;
-/// How many reactions are under way at once: a thousand sessions that end in one moment wake a
-/// thousand others, but not all together.
+/// How many streams tell others at once: a thousand sessions that end in one moment wake a thousand
+/// submissions, but not all together.
 const TELLING_MAX: usize = 64;
 /// How long a command is asked again when its owner was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub struct Directory {
     broken: Mutex<HashMap<Stream, String>>,
     /// What each owner owns, until the keeper heard of its end.
     born: Mutex<HashMap<ActorId, Stream>>,
-    /// Places to tell other streams something.
+    /// Places to tell others something.
     telling: Semaphore,
     myself: Weak<Self>,
 }
@@ -125,11 +125,9 @@ impl Directory {
         }
     }
 
-    /// As [`Self::ask`], for what one stream tells another: in turn, so that many who tell at once
-    /// do not wake all they tell at once.
-    pub(crate) async fn tell(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
-        let _place = self.telling.acquire().await;
-        self.ask(to, meta, command).await
+    /// The turn to tell others something; `None` when there are no turns any more.
+    pub(crate) async fn place_to_tell(&self) -> Option<SemaphorePermit<'_>> {
+        self.telling.acquire().await.ok()
     }
 
     /// Reads from a session's state by `look`; `None` when its owner cannot be had.

@@ -30,16 +30,46 @@ pub(crate) async fn tell<A: Aggregate>(
 ) {
     let mut cursor = 0;
     loop {
-        let page = state.reactions(stream, &event, cursor);
+        // Before the page is made: what waits for its turn takes no room.
+        let mut place = directory.place_to_tell().await;
+        let mut page = state.reactions(stream, &event, cursor);
         if page.is_empty() {
             return;
         }
         cursor += page.len();
-        join_all(page.into_iter().map(|reaction| deliver(&directory, stream, seq, reaction))).await;
+        while let Some(pause) = deliver(&directory, stream, seq, &mut page).await {
+            drop(place);
+            tokio::time::sleep(pause).await;
+            place = directory.place_to_tell().await;
+        }
     }
 }
 
-async fn deliver(directory: &Arc<Directory>, from: Stream, seq: u64, reaction: Reaction) {
+/// Asks each of `page` once, and keeps those that are to be asked again. Answers after how long.
+async fn deliver(
+    directory: &Directory,
+    from: Stream,
+    seq: u64,
+    page: &mut Vec<Reaction>,
+) -> Option<Duration> {
+    let asked = page.iter().map(|reaction| ask(directory, from, seq, reaction));
+    let mut pauses = join_all(asked).await.into_iter();
+    let mut first: Option<Duration> = None;
+    page.retain(|_| {
+        let pause = pauses.next().flatten();
+        first = first.into_iter().chain(pause).min();
+        pause.is_some()
+    });
+    first
+}
+
+/// Asks once; answers after how long to ask again, if at all.
+async fn ask(
+    directory: &Directory,
+    from: Stream,
+    seq: u64,
+    reaction: &Reaction,
+) -> Option<Duration> {
     let meta = Meta {
         origin: Reaction::origin(from),
         command_id: reaction.command_id(from, seq),
@@ -48,24 +78,20 @@ async fn deliver(directory: &Arc<Directory>, from: Stream, seq: u64, reaction: R
     };
     let Ok(command) = AnyCommand::parse(reaction.to, reaction.command.clone()) else {
         tracing::error!(%from, seq, name = reaction.name, "a reaction is no command of its target");
-        return;
+        return None;
     };
-    loop {
-        match directory.tell(reaction.to, meta, command.clone()).await {
-            Answer::Done { .. } => return,
-            Answer::Refused(Why { retry_after_ms: Some(_), .. }) => tokio::time::sleep(AGAIN).await,
-            Answer::Refused(why) if why.code == BROKEN && !reaction.may_be_refused => {
-                tokio::time::sleep(REPAIRED).await;
+    match directory.ask(reaction.to, meta, command).await {
+        Answer::Done { .. } => None,
+        Answer::Refused(Why { retry_after_ms: Some(_), .. }) => Some(AGAIN),
+        Answer::Refused(why) if why.code == BROKEN && !reaction.may_be_refused => Some(REPAIRED),
+        // Who was erased needs nothing any more.
+        Answer::Refused(why) if why.code == "gone" => None,
+        Answer::Refused(why) => {
+            if !reaction.may_be_refused {
+                let (name, to) = (reaction.name, reaction.to);
+                tracing::error!(%from, seq, name, %to, why = why.code, "a reaction was refused");
             }
-            // Who was erased needs nothing any more.
-            Answer::Refused(why) if why.code == "gone" => return,
-            Answer::Refused(why) => {
-                if !reaction.may_be_refused {
-                    let (name, to) = (reaction.name, reaction.to);
-                    tracing::error!(%from, seq, name, %to, why = why.code, "a reaction was refused");
-                }
-                return;
-            }
+            None
         }
     }
 }

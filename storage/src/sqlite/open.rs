@@ -80,9 +80,9 @@ const LOCK: &str = "lock";
 
 /// How much of the file a connection keeps, in -KiB; the system keeps the rest. The writer has more,
 /// since it looks up the same pages again and again.
-const READ_CACHE: &str = "-2000";
+const READ_CACHE: &str = "-1000";
 
-const WRITE_CACHE: &str = "-6000";
+const WRITE_CACHE: &str = "-4000";
 
 /// How long a statement waits for a lock of another connection of ours, such as the last one's
 /// clean-up after a crash.
