@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use crate::{frame::Walls, sys};
+use crate::{frame::Walls, off::Off, sys};
 
 mod v1;
 mod v2;
@@ -116,7 +116,7 @@ fn proved(mut meter: Meter) -> anyhow::Result<Meter> {
         let taken = vec![1_u8; 32 << 20];
         i32::from(taken.iter().any(|&byte| byte != 1))
     };
-    let (child, _) = sys::clone_init(group, &[], body)?;
+    let (child, _) = sys::clone_init(group, Off::default(), &[], body)?;
     let ended = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
     let killed = ended.is_some_and(|(_, status)| status.terminating_signal().is_some());
     let usage = meter.usage().unwrap_or_default();

@@ -21,6 +21,7 @@ use crate::{
     census::{self, Census},
     cgroup::Meter,
     frame::{self, Exit, Kind, Order, Stop},
+    off::{Off, Wall},
     program,
     seccomp::Filters,
     sys,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Who the program is inside, see `/etc/passwd` there.
-pub(crate) const INSIDE_ID: u32 = 1000;
+const INSIDE_ID: u32 = 1000;
 /// The largest file that is handed out of a run, in bytes.
 const ARTEFACT_BYTES_MAX: u64 = 64 << 20;
 
@@ -39,6 +40,7 @@ pub(crate) struct Charge<'a> {
     pub(crate) filters: &'a Filters,
     /// Whether Landlock is there to be used.
     pub(crate) landlock: bool,
+    pub(crate) off: Off,
     pub(crate) meter: &'a Meter,
     /// The program, where the order says that it is what was kept.
     pub(crate) kept: Option<&'a OwnedFd>,
@@ -57,6 +59,11 @@ pub(crate) struct Report {
     pub(crate) stop: Option<Stop>,
     pub(crate) disk_full: bool,
     pub(crate) census: Census,
+}
+
+/// Who the program is inside.
+pub(crate) fn inside_id(off: Off) -> u32 {
+    if off.has(Wall::Nobody) { 0 } else { INSIDE_ID }
 }
 
 /// The life of init, from its first moment; the answer is its exit code.
@@ -88,17 +95,22 @@ fn started(charge: &Charge<'_>) -> anyhow::Result<(Pid, OwnedFd)> {
     rustix::stdio::dup2_stdin(&charge.stdin)?;
     rustix::stdio::dup2_stdout(&charge.stdout)?;
     rustix::stdio::dup2_stderr(&charge.stderr)?;
-    program::give_up_capabilities()?;
+    if !charge.off.has(Wall::Capabilities) {
+        program::give_up_capabilities()?;
+    }
     Ok((start(charge)?, work))
 }
 
 /// Becomes the run's user, and one whom nobody may trace or read.
 fn become_nobody(charge: &Charge<'_>) -> anyhow::Result<()> {
-    let gid = rustix::process::Gid::from_raw(INSIDE_ID);
-    let uid = rustix::process::Uid::from_raw(INSIDE_ID);
+    let inside = inside_id(charge.off);
+    let gid = rustix::process::Gid::from_raw(inside);
+    let uid = rustix::process::Uid::from_raw(inside);
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let open = charge.off.has(Wall::Tracing);
+    let dumpable = if open { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable };
+    rustix::process::set_dumpable_behavior(dumpable)?;
     // Changing users clears this, so it comes after; the poll is for a helper that died before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut go = [PollFd::new(&charge.go, PollFlags::IN)];
@@ -120,7 +132,9 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", BOX, "tmpfs", flags, std::ffi::CString::new(options)?.as_c_str())?;
     let flags = flags | MountFlags::NOEXEC;
-    if mount("proc", "/proc", "proc", flags, c"subset=pid").is_err()
+    if charge.off.has(Wall::Proc) {
+        // The machine's stays in sight.
+    } else if mount("proc", "/proc", "proc", flags, c"subset=pid").is_err()
         && mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>).is_err()
     {
         // Some hosts forbid it; then an empty directory must hide the helper's. But a census
@@ -208,4 +222,45 @@ fn collect(work: &OwnedFd, name: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(found.len()).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_plain_file_is_not_collected() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let within = |name: &str| dir.path().join(name);
+        fs::write(outside.path().join("secret"), "secret").unwrap();
+        fs::write(within("plain"), "plain").unwrap();
+        symlink(outside.path().join("secret"), within("link")).unwrap();
+        symlink(outside.path(), within("way")).unwrap();
+        symlink("plain", within("inner-link")).unwrap();
+        fs::create_dir(within("dir")).unwrap();
+        File::create(within("huge")).unwrap().set_len(1 << 40).unwrap();
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, within("pipe"), fifo, Mode::from(0o644), 0).unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(within("socket")).unwrap();
+        let work = OwnedFd::from(File::open(dir.path()).unwrap());
+        assert_eq!(collect(&work, "plain").unwrap(), b"plain");
+        let outside = format!("{}/secret", outside.path().display());
+        for name in [
+            "link",
+            "way/secret",
+            "inner-link",
+            "dir",
+            "huge",
+            "pipe",
+            "socket",
+            "../x",
+            &outside,
+            "/etc/passwd",
+        ] {
+            assert!(collect(&work, name).is_err(), "{name}");
+        }
+        drop(socket);
+    }
 }

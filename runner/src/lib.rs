@@ -18,6 +18,7 @@ mod init;
 mod job;
 mod languages;
 mod namespace;
+mod off;
 mod program;
 mod seccomp;
 mod slot;
@@ -32,4 +33,6 @@ mod zygote;
 pub use check::check;
 pub use fake::FakeSandbox;
 pub use namespace::{Config, NamespaceSandbox};
+#[doc(hidden)]
+pub use zygote::sandbox_main_without;
 pub use zygote::{sandbox_main, sandbox_main_if_asked};

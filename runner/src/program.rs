@@ -15,6 +15,7 @@ use crate::{
     cgroup::Meter,
     frame::Walls,
     init::Charge,
+    off::{Off, Wall},
     sys,
     tree::{BOX, WORK},
 };
@@ -46,13 +47,17 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
 
 fn confine(charge: &Charge<'_>) -> anyhow::Result<()> {
     rustix::process::setsid()?;
-    limit(&charge.order.walls, matches!(charge.meter, Meter::Census(_)))?;
+    limit(&charge.order.walls, matches!(charge.meter, Meter::Census(_)), charge.off)?;
     if charge.landlock {
         restrict_files()?;
     }
-    rustix::thread::set_no_new_privs(true)?;
-    sys::close_all_on_exec()?;
-    charge.filters.install()?;
+    if !charge.off.has(Wall::Closing) {
+        sys::close_all_on_exec()?;
+    }
+    if !charge.off.has(Wall::Seccomp) {
+        rustix::thread::set_no_new_privs(true)?;
+        charge.filters.install()?;
+    }
     Ok(())
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn give_up_capabilities() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn limit(walls: &Walls, alone: bool) -> anyhow::Result<()> {
+fn limit(walls: &Walls, alone: bool, off: Off) -> anyhow::Result<()> {
     let set = |resource, most: u64| {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
@@ -80,12 +85,16 @@ fn limit(walls: &Walls, alone: bool) -> anyhow::Result<()> {
     let spare = if alone { 1 } else { 8 };
     set(Resource::Nproc, u64::from(walls.processes) + spare)?;
     set(Resource::Fsize, walls.disk_bytes)?;
-    set(Resource::Nofile, DESCRIPTORS_MAX)?;
+    if !off.has(Wall::Descriptors) {
+        set(Resource::Nofile, DESCRIPTORS_MAX)?;
+    }
     set(Resource::Stack, STACK_BYTES)?;
     set(Resource::Memlock, 64 << 10)?;
     set(Resource::Msgqueue, 0)?;
     // With 0, a handler that the machine set in core_pattern would still be started; with 1 not.
-    set(Resource::Core, 1)?;
+    if !off.has(Wall::Core) {
+        set(Resource::Core, 1)?;
+    }
     if alone {
         // The census stops a run at its limit, but looks only now and then. Far above it, as the
         // stacks of threads count in full here, used or not.

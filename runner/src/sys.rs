@@ -11,6 +11,8 @@ use std::{
 
 use rustix::{process::Pid, thread::UnshareFlags};
 
+use crate::off::{Off, Wall};
+
 /// Enters new namespaces.
 pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: the callers' flags name namespaces only, so no file descriptor table is split.
@@ -32,12 +34,19 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Answers with its id outside and a descriptor of it. It does not inherit `ours`.
 pub(crate) fn clone_init(
     group: Option<i32>,
+    off: Off,
     ours: &[BorrowedFd<'_>],
     body: impl FnOnce() -> i32,
 ) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: i32 = -1;
     let into_group = if group.is_some() { CLONE_INTO_CGROUP } else { 0 };
-    let flags = u64::from((RUN_NAMESPACES | libc::CLONE_PIDFD).unsigned_abs()) | into_group;
+    let mut namespaces = RUN_NAMESPACES;
+    for (wall, flag) in [(Wall::Network, libc::CLONE_NEWNET), (Wall::Ipc, libc::CLONE_NEWIPC)] {
+        if off.has(wall) {
+            namespaces &= !flag;
+        }
+    }
+    let flags = u64::from((namespaces | libc::CLONE_PIDFD).unsigned_abs()) | into_group;
     // SAFETY: all zeros is what clone3(2) takes for "nothing asked".
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = flags;

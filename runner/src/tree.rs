@@ -17,7 +17,10 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-use crate::sys;
+use crate::{
+    off::{Off, Wall},
+    sys,
+};
 
 /// Where a run's own files are, and nothing else can be written.
 pub(crate) const BOX: &str = "/box";
@@ -38,14 +41,14 @@ pub(crate) enum Owner {
 const UNUSED_UIDS_FROM: u32 = 0x7000_0000;
 
 /// Moves this process into a tree of its own and leaves the machine's behind for good.
-pub(crate) fn enter() -> anyhow::Result<Owner> {
+pub(crate) fn enter(off: Off) -> anyhow::Result<Owner> {
     let owner = unshare()?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private)?;
     let root = Path::new("/tmp");
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", root, "tmpfs", flags, c"mode=755,size=2m")?;
-    furnish(root)?;
+    furnish(root, off)?;
     std::env::set_current_dir(root)?;
     sys::set_read_only(c".", false)?;
     rustix::process::pivot_root(".", ".")?;
@@ -68,7 +71,7 @@ fn unshare() -> io::Result<Owner> {
     Ok(Owner::Ours { uid, gid })
 }
 
-fn furnish(root: &Path) -> anyhow::Result<()> {
+fn furnish(root: &Path, off: Off) -> anyhow::Result<()> {
     for dir in ["usr", "etc", "proc", "dev", "box"] {
         fs::create_dir(root.join(dir))?;
     }
@@ -89,6 +92,14 @@ fn furnish(root: &Path) -> anyhow::Result<()> {
     devices(&root.join("dev"))?;
     symlink("box/tmp", root.join("tmp"))?;
     stubs(&root.join("etc"))?;
+    if off.has(Wall::Tree) {
+        for dir in
+            ["home", "var", "run", "boot"].iter().filter(|dir| Path::new("/").join(dir).is_dir())
+        {
+            fs::create_dir(root.join(dir))?;
+            read_only_copy(&Path::new("/").join(dir), &root.join(dir))?;
+        }
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use std::{
 
 use rustix::{
     fs::{MemfdFlags, Mode, OFlags, SealFlags},
+    io::FdFlags,
     pipe::{PipeFlags, pipe_with},
     process::{Pid, WaitId, WaitIdOptions},
 };
@@ -23,7 +24,8 @@ use tokio::time::{Duration, Instant};
 use crate::{
     cgroup::{Meter, Usage},
     frame::{self, Ending, Exit, Hello, Kind, Order, Stop},
-    init::{self, Charge, INSIDE_ID, Report},
+    init::{self, Charge, Report},
+    off::{Off, Wall},
     seccomp::Filters,
     sys,
     tap::Tap,
@@ -39,7 +41,7 @@ pub(crate) const ARGV: [&str; 2] = ["polycode-sandbox", "--serve-the-socket-on-s
 /// `main` calls this first, before there is any other thread.
 pub fn sandbox_main_if_asked() {
     if std::env::args().eq(ARGV) {
-        let code = match serve() {
+        let code = match serve(Off::default()) {
             Ok(()) => 0,
             Err(why) if has_left(&why) => 0,
             Err(why) => {
@@ -50,6 +52,21 @@ pub fn sandbox_main_if_asked() {
         };
         std::process::exit(code);
     }
+}
+
+/// The body of the executable `polycode-sandbox-without`: a helper with holes, for tests.
+pub fn sandbox_main_without() -> ExitCode {
+    let name = std::env::current_exe().unwrap_or_default();
+    let name = name.file_name().and_then(|name| name.to_str());
+    let walls = name.and_then(|name| name.strip_prefix("without-")).unwrap_or_default();
+    // Left open by mistake, as any library might: not even the flag for it is set.
+    let left_open = File::open("/usr");
+    let unmarked = left_open.as_ref().map(|fd| rustix::io::fcntl_setfd(fd, FdFlags::empty()));
+    let served = match unmarked {
+        Ok(Ok(())) => Off::named(walls).and_then(serve),
+        _ => Err(anyhow::anyhow!("nothing could be left open")),
+    };
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The body of the executable `polycode-sandbox`, which exists to be started by the server.
@@ -66,18 +83,20 @@ struct Zygote {
     meter: Meter,
     filters: Filters,
     landlock: bool,
+    off: Off,
     /// What the last order that asked for an artefact made: sealed, so that no run can change it
     /// for the next.
     kept: Option<OwnedFd>,
 }
 
-fn serve() -> anyhow::Result<()> {
-    let mut zygote = Zygote::prepare()?;
+fn serve(off: Off) -> anyhow::Result<()> {
+    let mut zygote = Zygote::prepare(off)?;
     let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
     frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
     while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
         anyhow::ensure!(kind == Kind::Order, "an order was expected");
-        let order: Order = serde_json::from_slice(&payload)?;
+        let mut order: Order = serde_json::from_slice(&payload)?;
+        zygote.off.widen(&mut order.walls);
         let mut blobs = Vec::new();
         for _ in 0..=order.files.len() {
             let blob = frame::read(&mut zygote.control)?.filter(|(kind, _)| *kind == Kind::Blob);
@@ -98,22 +117,22 @@ fn has_left(why: &anyhow::Error) -> bool {
 }
 
 impl Zygote {
-    fn prepare() -> anyhow::Result<Self> {
+    fn prepare(off: Off) -> anyhow::Result<Self> {
         let control = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
         let null = File::open("/dev/null")?;
         rustix::stdio::dup2_stdin(&null)?;
         // Before the tree is entered, in which there are no groups to be seen.
         let meter = Meter::probe();
-        let landlock = walls::has_landlock();
+        let landlock = walls::has_landlock() && !off.has(Wall::Landlock);
         if rustix::process::geteuid().is_root() {
             // Without the right to do this there are no groups that would give any rights.
             if rustix::thread::set_thread_groups(&[]).is_err() {
                 tracing::debug!("supplementary groups stay");
             }
         }
-        let owner = tree::enter()?;
+        let owner = tree::enter(off)?;
         let filters = Filters::compile()?;
-        Ok(Self { control, owner, meter, filters, landlock, kept: None })
+        Ok(Self { control, owner, meter, filters, landlock, off, kept: None })
     }
 
     /// Carries out one order. Fails only if this helper is of no more use.
@@ -131,6 +150,7 @@ impl Zygote {
             blobs,
             filters: &self.filters,
             landlock: self.landlock,
+            off: self.off,
             meter: &self.meter,
             kept: self.kept.as_ref().filter(|_| order.kept),
             stdin: sealed(stdin)?,
@@ -140,7 +160,7 @@ impl Zygote {
             report: report.1,
         };
         let ours = [go.1.as_fd(), self.control.as_fd()];
-        let (pid, init) = sys::clone_init(group, &ours, || init::live(&charge))?;
+        let (pid, init) = sys::clone_init(group, self.off, &ours, || init::live(&charge))?;
         // Our copies of its ends, of which it must not be us who holds the last.
         drop(charge);
         let let_go = self.let_go(pid, &go.1);
@@ -186,8 +206,9 @@ impl Zygote {
         // The machine, short of memory, is to take it from runs before all others.
         fs::write(proc.join("oom_score_adj"), "1000")?;
         fs::write(proc.join("setgroups"), "deny")?;
-        fs::write(proc.join("uid_map"), format!("{INSIDE_ID} {uid} 1"))?;
-        fs::write(proc.join("gid_map"), format!("{INSIDE_ID} {gid} 1"))?;
+        let inside = init::inside_id(self.off);
+        fs::write(proc.join("uid_map"), format!("{inside} {uid} 1"))?;
+        fs::write(proc.join("gid_map"), format!("{inside} {gid} 1"))?;
         rustix::io::write(go, b"g")?;
         Ok(())
     }

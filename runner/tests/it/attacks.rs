@@ -1,5 +1,9 @@
 //! Hostile programs: each must come to one of the verdicts that its manifest allows, print no
-//! line with `BREACH`, and leave nothing alive.
+//! line with `BREACH`, leave nothing alive, and do nothing of what its manifest says it must not.
+
+mod controls;
+mod evidence;
+mod probes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +19,15 @@ use std::{
 use bytes::Bytes;
 use domain::{
     content::{Language, Limits},
-    ports::Sandbox,
     run::{Job, Outcome, Verdict},
 };
-use runner::NamespaceSandbox;
 use serde::Deserialize;
 
-use crate::stage::{alive, job_of, sandbox, shared};
+use self::{
+    evidence::Evidence,
+    probes::{ELSEWHERE, PROBES},
+};
+use crate::stage::{input, job_of, sandbox, sandbox_of, shared};
 
 /// Cases that are not run, and why.
 const LEFT_OUT: [(&str, &str); 4] = [
@@ -61,6 +67,7 @@ struct CaseLimits {
 struct Expect {
     verdict: Vec<String>,
     stdout_has: Vec<String>,
+    must_not: Vec<String>,
 }
 
 macro_rules! classes {
@@ -102,18 +109,17 @@ async fn withstand(classes: &[&str]) {
         return;
     };
     let canaries = Canaries::plant();
-    let sandbox = sandbox().await;
+    let (sandbox, two) = (sandbox().await, sandbox_of(2).await);
     let mut failures = Vec::new();
     for case in manifest.cases.iter().filter(|case| classes.contains(&case.cls.as_str())) {
         if let Some((_, why)) = LEFT_OUT.iter().find(|(id, _)| *id == case.id) {
             println!("left out: {} ({why})", case.id);
             continue;
         }
-        if let Err(why) = case.withstood(&dir, &sandbox).await {
-            failures.push(format!("{}: {why}", case.id));
-        }
+        let repeat = AGAIN.contains(&case.cls.as_str()).then_some(&two);
+        let evidence = Evidence::of(case.job(&dir), &sandbox, repeat, &canaries).await;
+        failures.extend(case.failures(&evidence));
     }
-    canaries.check();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -123,26 +129,59 @@ fn manifest() -> Option<(PathBuf, Manifest)> {
     Some((dir, serde_json::from_str(&text).expect("the manifest is as documented")))
 }
 
+/// Classes whose programs run three times, as what they must not do takes more than one.
+const AGAIN: [&str; 3] = ["fs", "cache", "memory"];
+
+#[test]
+fn every_line_of_must_not_is_looked_for_or_said_not_to_be() {
+    let known: BTreeSet<&str> =
+        PROBES.iter().map(|p| p.0).chain(ELSEWHERE.iter().map(|p| p.0)).collect();
+    assert_eq!(
+        known.len(),
+        PROBES.len() + ELSEWHERE.len(),
+        "a line is in both lists or twice in one"
+    );
+    let Some((_, manifest)) = manifest() else {
+        println!("left out: the lines of the manifest, no shared data");
+        return;
+    };
+    let lines = manifest.cases.iter().flat_map(|case| &case.expect.must_not);
+    let lines: BTreeSet<&str> = lines.map(String::as_str).collect();
+    assert_eq!(lines, known, "each line has a probe, each probe a line");
+    println!("{} lines: {} probes", lines.len(), PROBES.len());
+    for (line, why) in ELSEWHERE {
+        println!("no probe: {line} ({why})");
+    }
+}
+
 impl Case {
-    async fn withstood(&self, dir: &Path, sandbox: &NamespaceSandbox) -> Result<(), String> {
-        let outcome = sandbox.run(&self.job(dir), &|_| ()).await;
-        let verdict = outcome.results.first().map_or(Verdict::CompileError, |r| r.verdict);
-        println!("{}: {verdict:?} {}", self.id, shortly(&outcome));
-        let left = alive();
-        if !left.is_empty() {
-            return Err(format!("alive after the verdict: {left:?}"));
+    /// What was wrong, a sentence each.
+    fn failures(&self, seen: &Evidence) -> Vec<String> {
+        let (outcome, verdict) = (&seen.outcome, seen.verdict());
+        println!("{}: {verdict:?} {} after {:?}", self.id, shortly(outcome), seen.took());
+        let mut failures = Vec::new();
+        if !self.expect.verdict.iter().any(|word| means(word, verdict)) {
+            failures.push(format!("{verdict:?} {outcome:?}"));
         }
-        let allowed = self.expect.verdict.iter().any(|word| means(word, verdict));
-        let printed = outcome.results.first().map_or("", |r| &r.stdout);
-        let stderr = outcome.results.first().map_or("", |r| &r.stderr);
-        let said = || format!("{verdict:?}\n{}\n{printed}\n{stderr}", outcome.compiler_output);
-        let breach =
-            [printed, stderr, &outcome.compiler_output].iter().any(|t| t.contains("BREACH"));
-        let missing = self.expect.stdout_has.iter().any(|text| !printed.contains(text));
-        if !allowed || breach || missing {
-            return Err(said());
+        let printed = seen.result().map_or("", |r| &r.stdout);
+        for text in self.expect.stdout_has.iter().filter(|text| !printed.contains(*text)) {
+            failures.push(format!("{text} is not in {printed}"));
         }
-        Ok(())
+        if !seen.alive.is_empty() {
+            failures.push(format!("alive after the verdict: {:?}", seen.alive));
+        }
+        failures.extend(probes::breached(seen).err());
+        failures.extend(seen.canaries.clone().err());
+        failures.extend(self.done(seen));
+        failures.into_iter().map(|why| format!("{}: {why}", self.id)).collect()
+    }
+
+    /// What it did of what it must not.
+    fn done(&self, seen: &Evidence) -> Vec<String> {
+        let lines = self.expect.must_not.iter();
+        let probes = lines.filter_map(|line| PROBES.iter().find(|(known, _)| known == line));
+        let found = probes.filter_map(|(line, probe)| Some((line, probe(seen).err()?)));
+        found.map(|(line, why)| format!("{line}: {why}")).collect()
     }
 
     fn job(&self, dir: &Path) -> Job {
@@ -170,6 +209,11 @@ impl Case {
             Some("@64MiB") => Bytes::from(vec![b'x'; 64 << 20]),
             other => Bytes::copy_from_slice(other.unwrap_or_default().as_bytes()),
         };
+        if self.id.starts_with("s04") {
+            // What it looks for is there to be found: the answer of another input.
+            job.inputs.push(input("EXPECTED-CANARY", Some("EXPECTED-CANARY")));
+            job.inputs[1].streamed = false;
+        }
         job
     }
 }
@@ -213,15 +257,44 @@ fn shortly(outcome: &Outcome) -> String {
 struct Canaries {
     _socket: UnixListener,
     tcp: Vec<TcpListener>,
+    planted: Vec<Shape>,
+    /// Held until the test's end: see [`Self::plant_alone`].
+    _lock: fs::File,
 }
+
+/// Content, owner, mode, and time of the last change.
+type Shape = (Vec<u8>, u32, u32, i64, i64);
 
 const CANARY: &str = "canary: nobody in the sandbox may read this\n";
 
 impl Canaries {
     fn plant() -> Self {
+        let lock = Self::lock();
+        lock.lock_shared().expect("a local file system");
+        Self::planted(lock)
+    }
+
+    /// For programs that do get through, and would knock at another test's canaries.
+    fn plant_alone() -> Self {
+        let lock = Self::lock();
+        lock.lock().expect("a local file system");
+        Self::planted(lock)
+    }
+
+    fn lock() -> fs::File {
+        fs::create_dir_all("/tmp/polycode-attacks").expect("a directory in /tmp");
+        fs::File::create("/tmp/polycode-attacks/lock").expect("a file in /tmp")
+    }
+
+    fn planted(lock: fs::File) -> Self {
         let dir = PathBuf::from("/tmp/polycode-attacks");
         fs::create_dir_all(dir.join("canary.d")).expect("a directory in /tmp");
-        fs::write(dir.join("canary.txt"), CANARY).expect("a file in /tmp");
+        // Several tests at once find the same one.
+        if fs::read_to_string(dir.join("canary.txt")).is_ok_and(|text| text != CANARY)
+            || !dir.join("canary.txt").exists()
+        {
+            fs::write(dir.join("canary.txt"), CANARY).expect("a file in /tmp");
+        }
         // Only one of several tests at once can have these names; the others meet its canaries.
         let address = SocketAddr::from_abstract_name("polycode-canary").expect("a short name");
         let socket = UnixListener::bind_addr(&address);
@@ -235,15 +308,30 @@ impl Canaries {
         for listener in &tcp {
             listener.set_nonblocking(true).expect("a plain socket");
         }
-        Self { _socket: socket, tcp }
+        Self { _socket: socket, tcp, planted: shapes(), _lock: lock }
     }
 
-    fn check(&self) {
-        let text = fs::read_to_string("/tmp/polycode-attacks/canary.txt");
-        assert_eq!(text.expect("the canary lives"), CANARY);
-        assert!(Path::new("/tmp/polycode-attacks/canary.d").is_dir());
-        assert!(self.tcp.iter().all(|tcp| tcp.accept().is_err()), "somebody connected");
+    fn untouched(&self) -> Result<(), String> {
+        let calls = self.tcp.iter().flat_map(|tcp| std::iter::from_fn(|| tcp.accept().ok()));
+        if calls.count() > 0 {
+            return Err("somebody connected".to_owned());
+        }
+        let now = shapes();
+        let same = now == self.planted && now.first().is_some_and(|s| s.0 == CANARY.as_bytes());
+        if same { Ok(()) } else { Err(format!("{:?} became {now:?}", self.planted)) }
     }
+}
+
+fn shapes() -> Vec<Shape> {
+    use std::os::unix::fs::MetadataExt;
+    let dir = Path::new("/tmp/polycode-attacks");
+    let shape = |name: &str| -> Shape {
+        let path = dir.join(name);
+        let found = fs::metadata(&path).expect("the canary lives");
+        let content = fs::read(&path).unwrap_or_default();
+        (content, found.uid(), found.mode(), found.mtime(), found.mtime_nsec())
+    };
+    ["canary.txt", "canary.d"].map(shape).into()
 }
 
 fn means(word: &str, verdict: Verdict) -> bool {

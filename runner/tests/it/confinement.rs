@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use domain::{content::Language::Python, run::Verdict};
+use domain::{
+    content::Language::{self, Python},
+    run::Verdict,
+};
 use runner::Config;
 
 use crate::stage::{job, run};
@@ -66,6 +69,38 @@ async fn no_privilege_is_left() {
     .await;
     let none = "0000000000000000";
     assert_eq!(found.trim(), format!("1 2 {none} {none} {none} 2"));
+}
+
+#[tokio::test]
+async fn the_limits_of_the_kernel_are_set() {
+    let found = probe(
+        "import resource as r\n\
+         for n in ('CORE', 'NOFILE', 'MEMLOCK', 'MSGQUEUE', 'CPU', 'FSIZE'):\n\
+         \x20 print(n, *r.getrlimit(getattr(r, 'RLIMIT_' + n, 12)))",
+    )
+    .await;
+    // A core file of 0 would still start a handler that the machine has for them.
+    for line in ["CORE 1 1", "NOFILE 1024 1024", "MEMLOCK 65536 65536", "MSGQUEUE 0 0"] {
+        assert!(found.lines().any(|found| found == line), "{line}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_from_memory_is_as_confined() {
+    let text = "#define _GNU_SOURCE\n#include <stdio.h>\n#include <string.h>\n#include <fcntl.h>\n\
+        #include <unistd.h>\n#include <sys/mman.h>\n#include <sys/resource.h>\nextern char **environ;\n\
+        int main(int c, char **v) { char b[65536]; long n;\n\
+        if (c > 1) { struct rlimit r; getrlimit(RLIMIT_NOFILE, &r); printf(\"%lu\\n\", r.rlim_max);\n\
+        FILE *f = fopen(\"/proc/self/status\", \"r\"); while (fgets(b, 999, f))\n\
+        if (!strncmp(b, \"Seccomp:\", 8) || !strncmp(b, \"NoNewPrivs:\", 11) || !strncmp(b, \"CapEff:\", 7)) fputs(b, stdout);\n\
+        return 0; }\n\
+        int m = memfd_create(\"x\", 0), s = open(\"/proc/self/exe\", O_RDONLY);\n\
+        while ((n = read(s, b, sizeof b)) > 0) write(m, b, n);\n\
+        char *a[] = {\"x\", \"1\", 0}; return fexecve(m, a, environ); }";
+    let result = run(&job(Language::C, text)).await;
+    let words: Vec<_> = result.stdout.split_whitespace().collect();
+    let expected = ["1024", "CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"];
+    assert_eq!(words, expected, "{result:?}");
 }
 
 #[tokio::test]
