@@ -139,11 +139,12 @@ impl Sandbox for NamespaceSandbox {
 
     async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
         let isolation = self.isolation();
-        if let Err(compiler_output) = acceptable(job) {
+        let tool = self.tool(job.language);
+        if let Err(compiler_output) = acceptable(job, tool.is_some()) {
             return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
         }
         let mut results = Vec::new();
-        let attempt = match (self.tool(job.language), self.permits.acquire().await) {
+        let attempt = match (tool, self.permits.acquire().await) {
             (Some(tool), Ok(_permit)) => self.attempt(job, tool, tell, &mut results).await,
             (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
             (_, Err(closed)) => Err(closed.into()),
@@ -165,7 +166,13 @@ impl Sandbox for NamespaceSandbox {
 }
 
 /// Whether a job may be run at all. Fails with the reason, for whoever handed it in.
-fn acceptable(job: &Job) -> Result<(), String> {
+fn acceptable(job: &Job, offered: bool) -> Result<(), String> {
+    if !offered {
+        return Err(format!("{:?} is not offered on this machine", job.language));
+    }
+    if !job.limits.are_bearable() {
+        return Err("its limits are zero, or more than this machine is to bear".to_owned());
+    }
     let files = &job.files;
     if files.len() > FILES_MAX {
         return Err(format!("{} files; {FILES_MAX} are the most", files.len()));
@@ -203,5 +210,26 @@ fn lost(input: &Input, why: &anyhow::Error) -> ValidatorResult {
         detail: why.to_string(),
         stdout: String::new(),
         stderr: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{content::Limits, ids::SubmissionId};
+
+    use super::*;
+
+    #[test]
+    fn a_language_that_is_not_offered_is_refused_before_all_else() {
+        let job = Job {
+            submission: SubmissionId::from_u128(1),
+            language: Language::Python,
+            files: Vec::new(),
+            limits: Limits::default(),
+            inputs: Vec::new(),
+        };
+        let why = acceptable(&job, false).unwrap_err();
+        assert_eq!(why, "Python is not offered on this machine");
+        assert_eq!(acceptable(&job, true).unwrap_err(), "there is no main.py");
     }
 }

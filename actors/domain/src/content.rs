@@ -152,6 +152,18 @@ pub struct Limits {
     pub disk_bytes: u32,
 }
 
+impl Limits {
+    /// Whether a program could run within them, and a machine bear it.
+    pub fn are_bearable(&self) -> bool {
+        (1..=60_000).contains(&self.cpu_ms)
+            && (1..=300_000).contains(&self.wall_ms)
+            && (1 << 20..=4 << 30).contains(&self.memory_bytes)
+            && (1..=256).contains(&self.processes)
+            && self.output_bytes <= 64 << 20
+            && self.disk_bytes <= 256 << 20
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -285,14 +285,7 @@ impl Document for Content {
                 if !files.map(|file| &file.name).all(|name| file_name_is_allowed(name)) {
                     return Err(Refusal::BadFileName);
                 }
-                let limits = &code.limits;
-                let fit = (1..=60_000).contains(&limits.cpu_ms)
-                    && (1..=300_000).contains(&limits.wall_ms)
-                    && (1 << 20..=4 << 30).contains(&limits.memory_bytes)
-                    && (1..=256).contains(&limits.processes)
-                    && limits.output_bytes <= 64 << 20
-                    && limits.disk_bytes <= 256 << 20;
-                if fit { Ok(()) } else { Err(Refusal::BadLimits) }
+                if code.limits.are_bearable() { Ok(()) } else { Err(Refusal::BadLimits) }
             }
         }
     }

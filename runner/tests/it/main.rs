@@ -6,6 +6,7 @@
 mod attacks;
 mod comparison;
 mod confinement;
+mod faults;
 mod languages;
 mod limits;
 mod slots;

@@ -100,8 +100,12 @@ pub(crate) fn alive() -> Vec<String> {
 
 /// The helpers of this test, which has a process for itself.
 pub(crate) fn helpers() -> Vec<String> {
-    let me = std::process::id().to_string();
-    processes().filter(|(_, parent)| *parent == me).map(|(id, _)| id).collect()
+    children_of(&std::process::id().to_string())
+}
+
+/// The children of a process.
+pub(crate) fn children_of(id: &str) -> Vec<String> {
+    processes().filter(|(_, parent)| parent == id).map(|(child, _)| child).collect()
 }
 
 /// All processes of the machine, each with its parent.
