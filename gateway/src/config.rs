@@ -46,12 +46,24 @@ pub(crate) struct Serve {
     /// How many runs go on at once.
     #[arg(long, env = "POLYCODE_WORKERS")]
     pub(crate) workers: Option<usize>,
+    /// Whether to start where no control group limits a run as a whole.
+    #[arg(long, env = "POLYCODE_ISOLATION", value_enum, default_value_t = Isolation::BestEffort)]
+    pub(crate) isolation: Isolation,
     /// Adds a campaign to look at, of three problems and a quiz.
     #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     pub(crate) demo: bool,
     /// Judges without running anything, for load tests of everything else.
     #[arg(long, hide = true)]
     pub(crate) fake_runs: bool,
+}
+
+/// How much must stand between the programs of candidates and the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Isolation {
+    /// Does not start without control groups.
+    RequireCgroup,
+    /// Does with what there is, and says with each result what that was.
+    BestEffort,
 }
 
 /// What to do about administrators.

@@ -16,7 +16,7 @@ mod setup;
 mod socket;
 mod web;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
@@ -42,6 +42,11 @@ fn main() -> ExitCode {
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<runner::NotMet>() => {
+            // One line, for whoever started it; not a failure to be looked into.
+            let told = writeln!(std::io::stderr(), "polycode: {error}");
+            if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -56,10 +61,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             create_admin(&config.data, &email, &name).await
         }
         Command::Import { package, owner } => serve::import(&config.data, &package, &owner).await,
-        Command::Runner(Runner::Check) => {
-            say_what_the_runner_has().await;
-            Ok(())
-        }
+        Command::Runner(Runner::Check) => say_what_the_runner_has().await,
     }
 }
 
@@ -77,8 +79,14 @@ async fn create_admin(data: &Path, email: &str, name: &str) -> anyhow::Result<()
 }
 
 #[expect(clippy::print_stdout, reason = "this command's answer")]
-async fn say_what_the_runner_has() {
-    for (name, is_well, what) in runner::check(runner::Config::default()).await {
-        println!("{} {name}: {what}", if is_well { "ok     " } else { "missing" });
+async fn say_what_the_runner_has() -> anyhow::Result<()> {
+    let report = runner::check(runner::Config::default()).await;
+    for (name, is_well, what) in &report {
+        println!("{} {name}: {what}", if *is_well { "ok     " } else { "missing" });
     }
+    let stands = |wall: &str| report.iter().any(|(name, is_well, _)| *is_well && name == wall);
+    anyhow::ensure!(stands("namespaces"), "no code can be run on this machine");
+    let groups = if stands("control groups") { "would start" } else { "would not" };
+    println!("`polycode serve` would start here; with `--isolation require-cgroup` it {groups}.");
+    Ok(())
 }

@@ -55,8 +55,9 @@ async fn start(
     config: &config::Serve,
     url: String,
 ) -> anyhow::Result<(Shared, Arc<Sqlite>)> {
+    // First, as nothing is to be touched where the walls are not those that were asked for.
+    let (sandbox, languages) = sandbox(config.fake_runs, config.isolation).await?;
     let store = Sqlite::open(data, Options::default()).await?;
-    let (sandbox, languages) = sandbox(config.fake_runs).await?;
     let deps = Deps {
         store: store.clone(),
         shards: store.clone(),
@@ -83,12 +84,19 @@ async fn start(
 
 type Languages = Vec<(Language, String)>;
 
-async fn sandbox(fake: bool) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
+async fn sandbox(
+    fake: bool,
+    isolation: config::Isolation,
+) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
     if fake {
         let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
         return Ok((Arc::new(FakeSandbox::new()), languages.to_vec()));
     }
-    let sandbox = NamespaceSandbox::new(runner::Config::default()).await?;
+    let sandbox = NamespaceSandbox::new(runner::Config {
+        require_cgroup: isolation == config::Isolation::RequireCgroup,
+        ..runner::Config::default()
+    })
+    .await?;
     let languages = sandbox.languages();
     tracing::info!(isolation = sandbox.isolation(), "code runs behind these walls");
     Ok((Arc::new(sandbox), languages))
@@ -139,6 +147,7 @@ pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::
         workers: Some(0),
         demo: false,
         fake_runs: true,
+        isolation: config::Isolation::BestEffort,
     };
     let (app, store) = start(data, &config, "import".to_owned()).await?;
     let owner = store.person_by_email(owner).await?;

@@ -32,7 +32,7 @@ mod zygote;
 
 pub use check::check;
 pub use fake::FakeSandbox;
-pub use namespace::{Config, NamespaceSandbox};
+pub use namespace::{Config, NamespaceSandbox, NotMet};
 #[doc(hidden)]
 pub use zygote::sandbox_main_without;
 pub use zygote::{sandbox_main, sandbox_main_if_asked};

@@ -42,6 +42,19 @@ impl Default for Config {
     }
 }
 
+/// No control group limits a run as a whole on this machine, and one is required: why not, and
+/// what to do.
+#[derive(Debug)]
+pub struct NotMet(String);
+
+impl std::fmt::Display for NotMet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "control groups are required for running code, and none can be used: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotMet {}
+
 /// Runs code that nobody trusts in namespaces of this machine's kernel.
 pub struct NamespaceSandbox {
     config: Config,
@@ -60,10 +73,10 @@ impl NamespaceSandbox {
         let slot = slot.context("the sandbox cannot be set up on this machine")?;
         let whole =
             slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
-        anyhow::ensure!(
-            whole || !config.require_cgroup,
-            "no control group limits a run as a whole here, and one is required"
-        );
+        if config.require_cgroup && !whole {
+            let why = slot.hello.walls.iter().find(|(name, _, _)| name == "control groups");
+            return Err(NotMet(why.map_or_else(String::new, |(_, _, why)| why.clone())).into());
+        }
         let tools = tokio::task::spawn_blocking(languages::detect).await?;
         Ok(Self {
             isolation: slot.hello.isolation.clone(),

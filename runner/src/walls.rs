@@ -22,8 +22,15 @@ pub(crate) fn found(owner: Owner, meter: &Meter, landlock: bool) -> Hello {
         Meter::V2(_) => "v2: a run's memory, processes and time are limited as a whole".to_owned(),
         Meter::V1(_) => "v1: a run's memory, processes and time are limited as a whole".to_owned(),
         Meter::Census(why) => format!(
-            "{why}. Start the server in a group of its own: `systemd-run --user --scope -p \
-             Delegate=yes polycode …`, or as root"
+            "a run's processes are looked at every 5 ms instead, so that for a moment they may \
+             take more than they are given ({why}). To have them: {}",
+            if own_user {
+                "in a container, `--cgroupns=private` with /sys/fs/cgroup writable, or \
+                 `--privileged`; elsewhere, mount cgroup2 at /sys/fs/cgroup"
+            } else {
+                "start the server as `systemd-run --user --scope -p Delegate=yes polycode serve`, \
+                 or as root"
+            }
         ),
     };
     let wall = |name: &str, stands: bool, text: &str| (name.to_owned(), stands, text.to_owned());

@@ -143,6 +143,7 @@ impl Zygote {
         anyhow::ensure!(!order.kept || self.kept.is_some(), "nothing was kept");
         let group = self.meter.begin(&order.walls)?;
         let started = Instant::now();
+        let waited_before = sys::children_usage().0;
         let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
         let go = pipe_with(PipeFlags::CLOEXEC)?;
         let charge = Charge {
@@ -189,7 +190,10 @@ impl Zygote {
         let (stop, seen, [_, _, report]) = (watch.stop, watch.memory_bytes, watch.taps);
         self.meter.end();
         watched?;
-        let report = self.reported(&report.into_bytes(), let_go)?;
+        let mut report = self.reported(&report.into_bytes(), let_go)?;
+        // Init, killed, tells of no census; but the kernel reaps its children for it, and counts.
+        report.census.cpu_us =
+            report.census.cpu_us.max(sys::children_usage().0.saturating_sub(waited_before));
         let mut ending = ending(report, stop, usage, wall);
         ending.memory_bytes = ending.memory_bytes.max(seen);
         ending.kept = self.kept.is_some();

@@ -11,6 +11,7 @@ mod bad_frames;
 mod bad_requests;
 mod campaigns;
 mod devices;
+mod isolation;
 mod kill;
 mod links;
 mod questions;
