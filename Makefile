@@ -4,7 +4,7 @@ export TS_RS_LARGE_INT := number
 BENCHES := sit startup store runner
 CARGO := cargo --quiet
 
-.PHONY: run test web prerequisites format lint licences rust-test web-test browser-test bench $(BENCHES:%=bench-%)
+.PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -68,3 +68,12 @@ bench-store:
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples
 	./target/release/examples/bench_runner
+
+# What the runner is measured against, as far as this system's packages have it.
+bench-prerequisites:
+	@sh scripts/bench-prerequisites.sh
+
+# Ten thousand runs, and what is there before and after them.
+soak-runner:
+	$(CARGO) build --release -p runner --bins --examples
+	./target/release/examples/soak_runner 10000

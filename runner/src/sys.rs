@@ -20,10 +20,10 @@ pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 }
 
 /// Namespaces that each run has for itself. The cgroup's is entered later, from within the group.
+/// The network's is not among them: a helper's runs share one, see [`crate::tree`].
 const RUN_NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNS
-    | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS;
 
@@ -41,10 +41,8 @@ pub(crate) fn clone_init(
     let mut pidfd: i32 = -1;
     let into_group = if group.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let mut namespaces = RUN_NAMESPACES;
-    for (wall, flag) in [(Wall::Network, libc::CLONE_NEWNET), (Wall::Ipc, libc::CLONE_NEWIPC)] {
-        if off.has(wall) {
-            namespaces &= !flag;
-        }
+    if off.has(Wall::Ipc) {
+        namespaces &= !libc::CLONE_NEWIPC;
     }
     let flags = u64::from((namespaces | libc::CLONE_PIDFD).unsigned_abs()) | into_group;
     // SAFETY: all zeros is what clone3(2) takes for "nothing asked".

@@ -42,7 +42,7 @@ const UNUSED_UIDS_FROM: u32 = 0x7000_0000;
 
 /// Moves this process into a tree of its own and leaves the machine's behind for good.
 pub(crate) fn enter(off: Off) -> anyhow::Result<Owner> {
-    let owner = unshare()?;
+    let owner = unshare(off)?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private)?;
     let root = Path::new("/tmp");
@@ -57,14 +57,19 @@ pub(crate) fn enter(off: Off) -> anyhow::Result<Owner> {
     Ok(owner)
 }
 
-fn unshare() -> io::Result<Owner> {
+/// Leaves the machine's mounts and network. The empty network is that of all runs of this helper,
+/// one after the other: a new one for each took a fifth of its time, and as this one belongs to
+/// the helper's user namespace, no run has any right over it. What could stay in it are sockets,
+/// which end with their processes.
+fn unshare(off: Off) -> io::Result<Owner> {
+    let network = if off.has(Wall::Network) { UnshareFlags::empty() } else { UnshareFlags::NEWNET };
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    if uid.is_root() && sys::unshare(UnshareFlags::NEWNS).is_ok() {
+    if uid.is_root() && sys::unshare(UnshareFlags::NEWNS | network).is_ok() {
         // One for each living helper, so that no two runs are the same user.
         return Ok(Owner::Unused(UNUSED_UIDS_FROM + std::process::id() % (1 << 22)));
     }
     let (uid, gid) = (uid.as_raw(), gid.as_raw());
-    sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+    sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS | network)?;
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
     fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
