@@ -55,6 +55,10 @@ pub(crate) struct Serve {
     /// Judges without running anything, for load tests of everything else.
     #[arg(long, hide = true)]
     pub(crate) fake_runs: bool,
+    /// Syncs nothing, for tests of whether they would notice. No released program has it.
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    pub(crate) unsynced: bool,
 }
 
 /// How much must stand between the programs of candidates and the machine.

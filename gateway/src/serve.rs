@@ -10,6 +10,8 @@ use domain::{
     ports::{Clock, People, Sandbox},
 };
 use runner::{FakeSandbox, NamespaceSandbox};
+#[cfg(debug_assertions)]
+use storage::sqlite::Sync;
 use storage::{
     SystemClock,
     bus::LocalBus,
@@ -57,7 +59,7 @@ async fn start(
 ) -> anyhow::Result<(Shared, Arc<Sqlite>)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
     let (sandbox, languages) = sandbox(config.fake_runs, config.isolation).await?;
-    let store = Sqlite::open(data, Options::default()).await?;
+    let store = Sqlite::open(data, options(config)).await?;
     let deps = Deps {
         store: store.clone(),
         shards: store.clone(),
@@ -80,6 +82,17 @@ async fn start(
         revoked: Revoked::default(),
     };
     Ok((Arc::new(app), store))
+}
+
+#[cfg(debug_assertions)]
+fn options(config: &config::Serve) -> Options {
+    let sync = if config.unsynced { Sync::UnsafeOff } else { Sync::Full };
+    Options { sync, ..Options::default() }
+}
+
+#[cfg(not(debug_assertions))]
+fn options(_: &config::Serve) -> Options {
+    Options::default()
 }
 
 type Languages = Vec<(Language, String)>;
@@ -148,6 +161,8 @@ pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::
         demo: false,
         fake_runs: true,
         isolation: config::Isolation::BestEffort,
+        #[cfg(debug_assertions)]
+        unsynced: false,
     };
     let (app, store) = start(data, &config, "import".to_owned()).await?;
     let owner = store.person_by_email(owner).await?;

@@ -23,11 +23,48 @@ pub const PASSWORD: &str = "correct horse battery";
 /// How long a server may take to start.
 const START: Duration = Duration::from_mins(1);
 
+/// What is started as a server.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    binary: PathBuf,
+    /// Stands before the program: somebody who watches it, or a way into a namespace.
+    before: Vec<String>,
+    /// Besides the address.
+    arguments: Vec<String>,
+}
+
+impl Launch {
+    /// `binary`, without runs if `fake_runs`.
+    pub fn new(binary: &Path, fake_runs: bool) -> Self {
+        let arguments = fake_runs.then(|| "--fake-runs".to_owned()).into_iter().collect();
+        Self { binary: binary.to_owned(), before: vec![], arguments }
+    }
+
+    /// The same, started by `before`; it must become the program, so that its process is that.
+    pub fn behind(self, before: Vec<String>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// The same, with one more argument of `serve`.
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    fn command(&self, data: &Path) -> Command {
+        let binary = self.binary.as_os_str();
+        let mut words = self.before.iter().map(AsRef::as_ref).chain([binary]);
+        let mut command = Command::new(words.next().unwrap_or(binary));
+        command.args(words).arg("--data").arg(data).kill_on_drop(true);
+        command
+    }
+}
+
 /// See the module. Dropping it kills it.
 pub struct Server {
     pub url: String,
-    binary: PathBuf,
-    arguments: Vec<String>,
+    launch: Launch,
+    listen: String,
     data: PathBuf,
     child: Child,
     /// Goes with the server.
@@ -48,13 +85,15 @@ impl Server {
 
     /// Starts one on a directory that is there, and waits until it answers.
     pub async fn start_on(binary: &Path, data: &Path, fake_runs: bool) -> anyhow::Result<Self> {
+        Self::launch(Launch::new(binary, fake_runs), data).await
+    }
+
+    /// Starts anything else on a directory that is there, and waits until it answers.
+    pub async fn launch(launch: Launch, data: &Path) -> anyhow::Result<Self> {
         let listen = format!("127.0.0.1:{}", free_port()?);
-        let mut arguments = ["serve", "--listen", &listen].map(str::to_owned).to_vec();
-        arguments.extend(fake_runs.then(|| "--fake-runs".to_owned()));
-        let child = spawn(binary, data, &arguments)?;
-        let (binary, data) = (binary.to_owned(), data.to_owned());
-        let url = format!("http://{listen}");
-        let mut server = Self { url, binary, arguments, data, child, scratch: None };
+        let child = spawn(&launch, data, &listen)?;
+        let (url, data) = (format!("http://{listen}"), data.to_owned());
+        let mut server = Self { url, launch, listen, data, child, scratch: None };
         server.ready().await?;
         Ok(server)
     }
@@ -82,19 +121,14 @@ impl Server {
 
     /// Starts it again at the same address, on the same data.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(&self.binary, &self.data, &self.arguments)?;
+        self.child = spawn(&self.launch, &self.data, &self.listen)?;
         Ok(())
     }
 
     /// Runs another server on the same data; how that ended, and what it said.
     pub async fn second(&self) -> anyhow::Result<(ExitStatus, String)> {
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--fake-runs"];
-        let output = Command::new(&self.binary)
-            .arg("--data")
-            .arg(&self.data)
-            .args(arguments)
-            .kill_on_drop(true)
-            .output();
+        let output = self.launch.command(&self.data).args(arguments).output();
         let output = tokio::time::timeout(START, output).await.context("it goes on")??;
         Ok((output.status, String::from_utf8_lossy(&output.stderr).into_owned()))
     }
@@ -120,14 +154,17 @@ impl Server {
 
 /// Makes an administrator, with [`EMAIL`] and [`PASSWORD`].
 pub async fn create_admin(binary: &Path, data: &Path) -> anyhow::Result<()> {
-    let mut child = Command::new(binary)
-        .arg("--data")
-        .arg(data)
+    create_admin_by(&Launch::new(binary, false), data).await
+}
+
+/// The same, as `launch` starts programs.
+pub async fn create_admin_by(launch: &Launch, data: &Path) -> anyhow::Result<()> {
+    let mut child = launch
+        .command(data)
         .args(["admin", "create", "--email", EMAIL, "--name", "Ada"])
         .stdin(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("starting {}", binary.display()))?;
+        .with_context(|| format!("starting {}", launch.binary.display()))?;
     let mut stdin = child.stdin.take().context("a pipe")?;
     stdin.write_all(PASSWORD.as_bytes()).await?;
     drop(stdin);
@@ -136,17 +173,16 @@ pub async fn create_admin(binary: &Path, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn spawn(binary: &Path, data: &Path, arguments: &[String]) -> anyhow::Result<Child> {
+fn spawn(launch: &Launch, data: &Path, listen: &str) -> anyhow::Result<Child> {
     let log = std::fs::File::options().create(true).append(true).open(log_path(data))?;
-    Command::new(binary)
-        .arg("--data")
-        .arg(data)
-        .args(arguments)
+    launch
+        .command(data)
+        .args(["serve", "--listen", listen])
+        .args(&launch.arguments)
         .stdout(Stdio::null())
         .stderr(log)
-        .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("starting {}", binary.display()))
+        .with_context(|| format!("starting {}", launch.binary.display()))
 }
 
 fn log_path(data: &Path) -> PathBuf {

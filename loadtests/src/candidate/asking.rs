@@ -44,7 +44,8 @@ impl Candidate {
         self.answer(id).await
     }
 
-    async fn answer(&mut self, id: CommandId) -> anyhow::Result<Answer> {
+    /// Waits for the answer to what was sent to be awaited.
+    pub async fn answer(&mut self, id: CommandId) -> anyhow::Result<Answer> {
         let answered = async {
             loop {
                 if let Some(answer) = self.answers.remove(&id) {
