@@ -11,6 +11,7 @@ pub mod candidate;
 pub mod creator;
 pub mod figures;
 pub mod http;
+pub mod kept;
 pub mod monitor;
 pub mod player;
 pub mod server;

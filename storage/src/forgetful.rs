@@ -65,6 +65,11 @@ impl Forgetful {
         disk.crashes += 1;
     }
 
+    /// How many writes are not synced yet.
+    pub fn unsynced(&self) -> usize {
+        self.disk().unsynced.len()
+    }
+
     /// Syncs what was written so far.
     pub fn sync(&self) {
         self.disk().sync();

@@ -133,10 +133,9 @@ async fn burst(of: &Candidate) -> anyhow::Result<Vec<CommandId>> {
         socket.send(&ask).await?;
     }
     while !waiting.is_empty() {
-        match socket.next().await {
-            Heard::Done { command_id, .. } => waiting.retain(|id| *id != command_id),
-            heard => anyhow::bail!("{heard:?}"),
-        }
+        let heard = socket.next().await;
+        let Heard::Done { command_id, .. } = heard else { anyhow::bail!("{heard:?}") };
+        waiting.retain(|id| *id != command_id);
     }
     Ok(all)
 }

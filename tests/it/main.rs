@@ -15,6 +15,8 @@ mod durability;
 mod isolation;
 mod kill;
 mod links;
+mod node;
+mod power_cut;
 mod questions;
 mod reconnect;
 mod setting;

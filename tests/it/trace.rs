@@ -50,7 +50,7 @@ impl Trace {
         for call in calls(text)? {
             let is_log = call.on.contains("polycode.db-wal");
             match call.name.as_str() {
-                "pwrite64" if is_log => trace.transactions.extend(frames.take(call)?),
+                "pwrite64" if is_log => trace.transactions.extend(frames.take(&call)?),
                 "fsync" | "fdatasync" if is_log && call.result == 0 => {
                     trace.syncs.push((call.began, call.over));
                 }
@@ -111,7 +111,7 @@ struct Frames {
 
 impl Frames {
     /// The transaction that ends with `call`.
-    fn take(&mut self, call: Call) -> anyhow::Result<Option<Transaction>> {
+    fn take(&mut self, call: &Call) -> anyhow::Result<Option<Transaction>> {
         match call.hex.len() / 4 {
             // The log's own header.
             32 => Ok(None),
