@@ -30,6 +30,14 @@ pub(crate) struct Ask<C> {
 }
 
 impl<C> Ask<C> {
+    /// Tells a person that nothing can be saved until there is room on the disk. What streams and
+    /// the clock ask is asked again without that.
+    pub(crate) fn refuse_as_full(self) {
+        if matches!(self.meta.origin, Origin::Person(_) | Origin::Candidate(_)) {
+            self.reply.send(Answer::Refused(Why::disk_full())).ok();
+        }
+    }
+
     /// Answers that its stream was erased.
     pub(crate) fn refuse_as_gone(self) {
         self.reply.send(Answer::Refused(Why::new("gone", "this was erased"))).ok();

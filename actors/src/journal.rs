@@ -181,6 +181,10 @@ impl<A: Aggregate> Journal<A> {
                     asks.into_iter().for_each(Ask::refuse_as_gone);
                     return Err(AppendError::Gone.into());
                 }
+                Err(AppendError::Unavailable(why)) if why.is_disk_full() => {
+                    asks.into_iter().for_each(Ask::refuse_as_full);
+                    return Err(why.into());
+                }
                 Err(lost) => return Err(lost.into()),
             }
         }

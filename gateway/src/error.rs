@@ -102,6 +102,9 @@ impl From<Why> for Refusal {
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(error = %unavailable, "a request found the store away");
+        if unavailable.is_disk_full() {
+            return Why::disk_full().into();
+        }
         let text = "this cannot be read or saved just now; try again in a moment";
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,

@@ -11,6 +11,7 @@ mod bad_frames;
 mod bad_requests;
 mod campaigns;
 mod devices;
+mod disk_full;
 mod durability;
 mod isolation;
 mod kill;

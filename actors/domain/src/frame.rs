@@ -118,6 +118,12 @@ impl Why {
     pub fn later(code: &str, text: &str, retry_after_ms: u64) -> Self {
         Self { retry_after_ms: Some(retry_after_ms), ..Self::new(code, text) }
     }
+
+    /// A refusal until somebody makes room.
+    pub fn disk_full() -> Self {
+        let text = "this could not be saved: the server's disk is full; it is tried again";
+        Self::later("disk_full", text, 2_000)
+    }
 }
 
 /// Close codes: from 4000 the client comes back with jitter, from 4500 it does not.

@@ -30,6 +30,18 @@ pub trait Clock: Send + Sync {
 #[error("the store is unavailable: {0:#}")]
 pub struct Unavailable(#[from] pub anyhow::Error);
 
+/// Why a store is [`Unavailable`] until somebody makes room; until then, reading goes on.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the disk is full")]
+pub struct DiskFull;
+
+impl Unavailable {
+    /// Whether the disk is full: nothing of the write is there, and asking again soon is no use.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.is::<DiskFull>()
+    }
+}
+
 /// One command's events, with all that is written in their transaction.
 #[derive(Clone, Debug)]
 pub struct Append {

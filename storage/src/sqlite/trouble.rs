@@ -1,6 +1,8 @@
 //! What can go wrong below us, in a person's words.
 
-use domain::ports::Unavailable;
+use domain::ports::{DiskFull, Unavailable};
+
+const FULL: &str = "the disk is full";
 
 /// Why a transaction was not written.
 #[derive(Clone, Debug)]
@@ -32,6 +34,9 @@ impl From<sqlx::Error> for Trouble {
 }
 
 pub(super) fn unavailable(words: &str) -> Unavailable {
+    if words.starts_with(FULL) {
+        return Unavailable(DiskFull.into());
+    }
     Unavailable(anyhow::anyhow!(words.to_owned()))
 }
 
@@ -65,7 +70,7 @@ fn plain(code: u32) -> Option<&'static str> {
         8 => "the database file cannot be written",
         10 => "the disk failed to read or write",
         11 | 26 => "the database file is damaged",
-        13 => "the disk is full",
+        13 => FULL,
         _ => return None,
     })
 }
