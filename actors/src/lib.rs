@@ -18,6 +18,7 @@ pub mod board;
 mod clockwork;
 pub mod deps;
 pub mod directory;
+mod filing;
 pub mod journal;
 mod keeper;
 pub mod node;

@@ -7,8 +7,8 @@ use ractor::{Actor, ActorCell, SpawnErr};
 use tokio::task::JoinSet;
 
 use crate::{
-    board::Boards, clockwork, deps::Deps, directory::Directory, keeper::Keeper, output::Outputs,
-    placement::Placement, queue::Queue, worker::Worker,
+    board::Boards, clockwork, deps::Deps, directory::Directory, filing, keeper::Keeper,
+    output::Outputs, placement::Placement, queue::Queue, worker::Worker,
 };
 
 /// How long a queue that failed waits before it begins anew.
@@ -46,6 +46,7 @@ impl Node {
         tasks.spawn(run_queue(Arc::clone(&directory), Arc::clone(&outputs), workers));
         clockwork::wake_all(&directory).await;
         tasks.spawn(clockwork::run(Arc::clone(&directory)));
+        tasks.spawn(filing::run(Arc::clone(&directory)));
         let (beating, beaten) = (deps.clone(), Arc::clone(&directory));
         tasks.spawn(async move { placement.beat(&beating, &beaten).await });
         let supervisor = keeper.get_cell();

@@ -59,7 +59,8 @@ pub(crate) fn may_watch(who: Who, relation: Relation, topic: Topic) -> bool {
         | Topic::Contents
         | Topic::Tests
         | Topic::Campaigns
-        | Topic::Queue => false,
+        | Topic::Queue
+        | Topic::Unfiled => false,
     }
 }
 

@@ -110,6 +110,20 @@ async fn us_083_a_pause_stops_the_clock_and_gives_it_back() -> Done {
 }
 
 #[tokio::test]
+async fn who_waits_sees_a_pause_before_they_press_start() -> Done {
+    let mut setting = Setting::new(1).await?;
+    let mut candidate = setting.first().await?;
+    ensure!(candidate.view.row("session")["held"] == false);
+    setting.post("pause", json!({})).await?;
+    candidate.until("the pause", |view| view.row("session")["held"] == true).await?;
+    let refused = candidate.ask(json!({ "type": "start", "seat": candidate.seat })).await?;
+    ensure!(refused.is_err_and(|why| why.code == "paused"), "it was started");
+    setting.post("resume", json!({})).await?;
+    candidate.until("the end of it", |view| view.row("session")["held"] == false).await?;
+    candidate.start(1).await
+}
+
+#[tokio::test]
 async fn time_is_up_for_everybody_at_the_same_moment_and_never_before() -> Done {
     let mut setting = Setting::new(5).await?;
     let closes_at = SystemClock.now() + Ms::from_secs(8);

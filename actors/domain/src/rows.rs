@@ -31,6 +31,8 @@ pub enum Topic {
     Campaigns,
     /// Submissions that wait for a runner.
     Queue,
+    /// Sessions that are sealed and not filed yet, with the moment from which they may be.
+    Unfiled,
 }
 
 impl fmt::Display for Topic {
@@ -45,6 +47,7 @@ impl fmt::Display for Topic {
             Self::Tests => f.write_str("tests"),
             Self::Campaigns => f.write_str("campaigns"),
             Self::Queue => f.write_str("queue"),
+            Self::Unfiled => f.write_str("unfiled"),
         }
     }
 }
@@ -67,6 +70,7 @@ impl std::str::FromStr for Topic {
                 "tests" => Ok(Self::Tests),
                 "campaigns" => Ok(Self::Campaigns),
                 "queue" => Ok(Self::Queue),
+                "unfiled" => Ok(Self::Unfiled),
                 _ => Err(crate::stream::NoStream),
             },
         }

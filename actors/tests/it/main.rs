@@ -9,6 +9,7 @@
 mod board;
 mod commands;
 mod failures;
+mod filing;
 mod kit;
 mod runs;
 mod telling;

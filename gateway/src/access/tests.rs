@@ -166,6 +166,7 @@ fn topics_are_seen_by_those_they_are_for() {
         Topic::Tests,
         Topic::Campaigns,
         Topic::Queue,
+        Topic::Unfiled,
     ];
     for topic in nobodys {
         assert_eq!(watch(topic), [NO; 4], "{topic}");

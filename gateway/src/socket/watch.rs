@@ -49,7 +49,8 @@ pub(super) async fn run(app: Shared, outbox: Outbox, topic: Topic, mut after: (u
             | Topic::Contents
             | Topic::Tests
             | Topic::Campaigns
-            | Topic::Queue => stream(&app, &outbox, topic, &mut after).await,
+            | Topic::Queue
+            | Topic::Unfiled => stream(&app, &outbox, topic, &mut after).await,
         };
         match ended {
             Ok(()) | Err(End::Overflow) => return,

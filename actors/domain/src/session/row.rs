@@ -51,6 +51,8 @@ pub struct SessionRow {
     pub handed_in: bool,
     #[cfg_attr(test, ts(type = "number | null"))]
     pub paused_at: Option<At>,
+    /// The campaign is paused: nobody starts.
+    pub held: bool,
     pub current: u16,
     #[cfg_attr(test, ts(type = "string | null"))]
     pub seat: Option<SeatId>,

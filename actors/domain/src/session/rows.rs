@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Answering, CandidateRow, Event, LateRow, QuestionKind, QuestionRow, QuestionScore, RunKind,
-    RunResult, RunRow, RunState, Running, Session, SessionRow, Stage, TypingRow, Waiting,
+    Answering, CandidateRow, Event, FILED_AFTER, LateRow, QuestionKind, QuestionRow, QuestionScore,
+    RunKind, RunResult, RunRow, RunState, Running, Session, SessionRow, Stage, TypingRow, Waiting,
 };
 use crate::{
     at::At,
@@ -36,6 +36,7 @@ impl Session {
         for (at, event) in events {
             touched.by(event);
             rows.extend(run_row(topic, event, *at, self));
+            rows.extend(self.id.and_then(|session| unfiled_row(session, event, *at)));
         }
         touched.first_edits(self);
         if let Some(run) = &self.run {
@@ -97,6 +98,7 @@ impl Session {
             sealed_at: run.and_then(|run| run.sealed_at),
             handed_in: run.is_some_and(|run| run.handed_in),
             paused_at: run.and_then(|run| run.paused_at),
+            held: self.is_held,
             current: run.map_or(0, |run| run.current),
             seat: run.and_then(Running::seat),
             credits: run.map(|run| run.credits.clone()).unwrap_or_default(),
@@ -240,6 +242,17 @@ fn run_row(topic: Topic, event: &Event, at: At, session: &Session) -> Option<Row
         _ => return None,
     };
     Some(RowChange::put(topic, format!("run.{}", row.submission), &row))
+}
+
+/// A sealed session is among those to be filed until it is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else begins or ends that")]
+fn unfiled_row(session: SessionId, event: &Event, at: At) -> Option<RowChange> {
+    let key = session.to_string();
+    match event {
+        Event::Sealed => Some(RowChange::put(Topic::Unfiled, key, &(at + FILED_AFTER))),
+        Event::Filed => Some(RowChange::remove(Topic::Unfiled, key)),
+        _ => None,
+    }
 }
 
 impl RunRow {

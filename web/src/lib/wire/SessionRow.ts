@@ -22,4 +22,8 @@ shift_ms: number,
 /**
  * Questions come one after the other.
  */
-linear: boolean, questions: number, points: number, started_at: number | null, ends_at: number | null, time_up_at: number | null, sealed_at: number | null, handed_in: boolean, paused_at: number | null, current: number, seat: string | null, credits: Array<Credit>, allow_small_screen: boolean, announcement: Announcement | null, preview: boolean, edits: number, };
+linear: boolean, questions: number, points: number, started_at: number | null, ends_at: number | null, time_up_at: number | null, sealed_at: number | null, handed_in: boolean, paused_at: number | null, 
+/**
+ * The campaign is paused: nobody starts.
+ */
+held: boolean, current: number, seat: string | null, credits: Array<Credit>, allow_small_screen: boolean, announcement: Announcement | null, preview: boolean, edits: number, };

@@ -130,9 +130,11 @@ fn an_outage_within_a_pause_is_given_back_once() {
 fn nobody_starts_while_the_campaign_is_paused() {
     let mut state = fold(&invited(), &[], NOON);
     assert_eq!(step(&mut state, Command::Pause, 0), vec![Event::Held]);
+    assert!(state.row().held, "the page says so");
     assert_eq!(step(&mut state, Command::Pause, 0), vec![]);
     assert_eq!(state.decide(Command::Start { seat: HERE }, at(1)), Err(Refusal::Paused));
     assert_eq!(step(&mut state, Command::Resume, 2), vec![Event::Released]);
+    assert!(!state.row().held);
     assert!(state.decide(Command::Start { seat: HERE }, at(3)).is_ok());
 }
 
