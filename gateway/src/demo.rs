@@ -77,7 +77,8 @@ async fn make(app: &App) -> Result<(), Refusal> {
         app.node.deps.people.save_contact(contact).await?;
         let command = Command::Add { session, tags: vec![tag.to_owned()] };
         campaigns::ask(app, owner.id, campaign, command).await?;
-        links::issue(app, campaign, session).await?;
+        let expires_at = links::expiry(app, campaign, None).await?;
+        links::issue(app, campaign, session, expires_at).await?;
     }
     Ok(())
 }

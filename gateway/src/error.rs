@@ -7,7 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
+    aggregate::Refuses,
     frame::Why,
+    people::LinkRefusal,
     ports::{PeopleError, Unavailable},
 };
 
@@ -96,6 +98,12 @@ impl From<Why> for Refusal {
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self { status, why }
+    }
+}
+
+impl From<LinkRefusal> for Refusal {
+    fn from(refusal: LinkRefusal) -> Self {
+        Why::new(refusal.code(), &refusal.to_string()).into()
     }
 }
 

@@ -44,6 +44,10 @@ pub struct Settings {
     /// May be sat on a screen under 600 pixels.
     pub allow_small_screen: bool,
     pub wall: WallNames,
+    /// Until when links open that are issued from now on; without it, for 90 days.
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub links_expire_at: Option<At>,
 }
 
 /// What the wall calls people.

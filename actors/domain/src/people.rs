@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    at::At,
+    aggregate::Refuses,
+    at::{At, Ms},
     ids::{CampaignId, PersonId, SessionId},
 };
 
@@ -53,6 +54,37 @@ pub struct Link {
     pub revoked_at: Option<At>,
 }
 
+const DAY: Ms = Ms(24 * 3_600_000);
+/// How long a link opens when nobody says until when.
+const LINK_LASTS: Ms = Ms(90 * DAY.0);
+/// How long at most.
+const LINK_LASTS_MAX: Ms = Ms(2 * 366 * DAY.0);
+
+impl Link {
+    /// Until when a link opens that is issued `now`: as its creator asks, else as the campaign has
+    /// it for all links, else for 90 days.
+    pub fn lasts_until(asked: Option<At>, of_all: Option<At>, now: At) -> Result<At, LinkRefusal> {
+        let until = asked.or(of_all).unwrap_or(now + LINK_LASTS);
+        let fits = now < until && until <= now + LINK_LASTS_MAX;
+        fits.then_some(until).ok_or(LinkRefusal::BadExpiry)
+    }
+}
+
+/// Why no link was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkRefusal {
+    #[error("a link expires at a moment that is still to come, within two years")]
+    BadExpiry,
+}
+
+impl Refuses for LinkRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadExpiry => "bad_expiry",
+        }
+    }
+}
+
 /// What a link opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opens {
@@ -81,4 +113,23 @@ pub enum Who {
     Candidate(SessionId),
     /// Somebody who opened a wall's link.
     Viewer(CampaignId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_lasts_as_asked_else_as_the_campaign_says_else_ninety_days() {
+        let now = At(1_000);
+        let until = |asked: Option<i64>, of_all: Option<i64>| {
+            Link::lasts_until(asked.map(At), of_all.map(At), now)
+        };
+        assert_eq!(until(Some(5_000), Some(7_000)), Ok(At(5_000)));
+        assert_eq!(until(None, Some(7_000)), Ok(At(7_000)));
+        assert_eq!(until(None, None), Ok(now + LINK_LASTS));
+        assert_eq!(until(Some(1_000), None), Err(LinkRefusal::BadExpiry));
+        assert_eq!(until(None, Some(999)), Err(LinkRefusal::BadExpiry));
+        assert_eq!(until(Some(now.0 + LINK_LASTS_MAX.0 + 1), None), Err(LinkRefusal::BadExpiry));
+    }
 }

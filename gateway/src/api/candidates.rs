@@ -88,6 +88,7 @@ pub(crate) async fn add_one(
 ) -> Result<CandidateView, Refusal> {
     let session = SessionId::random();
     let contact = contact_of(session, campaign, invited.clone())?;
+    let expires_at = links::expiry(app, campaign, None).await?;
     match app.node.deps.people.save_contact(contact.clone()).await {
         Ok(()) => {}
         Err(PeopleError::EmailTaken) => {
@@ -102,7 +103,7 @@ pub(crate) async fn add_one(
         app.node.deps.people.erase_contact(session).await?;
         return Err(refusal);
     }
-    let link = links::issue(app, campaign, session).await?;
+    let link = links::issue(app, campaign, session, expires_at).await?;
     let Contact { session, email, name, alias, .. } = contact;
     let link = Some(campaigns::LinkView::of(&link));
     Ok(CandidateView { session, name, email, alias, tags, link, row: None })

@@ -30,26 +30,39 @@ use crate::{
     limits,
 };
 
-/// How long a link lasts when nothing else ends it earlier.
-const VALID: Ms = Ms(90 * 24 * 3_600_000);
-
 /// How long a link that is opened waits for its session to be invited, and how long in between.
 const INVITED: Ms = Ms(5_000);
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Until when a link opens that is issued now: as `asked`, else as the campaign has it.
+pub(crate) async fn expiry(
+    app: &App,
+    campaign: CampaignId,
+    asked: Option<At>,
+) -> Result<At, Refusal> {
+    let row = campaigns::row(app, campaign).await?;
+    let of_all = row.and_then(|row| row.settings.links_expire_at);
+    Ok(Link::lasts_until(asked, of_all, app.now())?)
+}
 
 /// Makes a candidate's link.
 pub(crate) async fn issue(
     app: &App,
     campaign: CampaignId,
     session: SessionId,
+    expires_at: At,
 ) -> Result<Link, Refusal> {
-    make(app, campaign, Opens::Session(session)).await
+    make(app, campaign, Opens::Session(session), expires_at).await
 }
 
-async fn make(app: &App, campaign: CampaignId, opens: Opens) -> Result<Link, Refusal> {
-    let now = app.now();
+async fn make(
+    app: &App,
+    campaign: CampaignId,
+    opens: Opens,
+    expires_at: At,
+) -> Result<Link, Refusal> {
     let code = CommandId::random().to_string();
-    let (created_at, expires_at) = (now, Some(now + VALID));
+    let (created_at, expires_at) = (app.now(), Some(expires_at));
     let link = Link { code, campaign, opens, created_at, expires_at, revoked_at: None };
     app.node.deps.people.save_link(link.clone()).await?;
     Ok(link)
@@ -73,14 +86,27 @@ async fn end(app: &App, campaign: CampaignId, opens: Opens) -> Result<(), Refusa
     Ok(())
 }
 
+/// What is asked of a new link.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Renew {
+    #[serde(default)]
+    expires_at: Option<At>,
+}
+
 pub(crate) async fn renew(
     State(app): State<Shared>,
     caller: Caller,
     Path((id, session)): Path<(CampaignId, SessionId)>,
+    body: Option<Json<Renew>>,
 ) -> Result<Json<Value>, Refusal> {
     candidates::contact(&app, &caller, id, session).await?;
+    let Json(Renew { expires_at }) = body.unwrap_or_default();
+    // Before the old one ends: who is refused a new one keeps it.
+    let expires_at = expiry(&app, id, expires_at).await?;
     end(&app, id, Opens::Session(session)).await?;
-    Ok(Json(json!({ "code": issue(&app, id, session).await?.code })))
+    let code = issue(&app, id, session, expires_at).await?.code;
+    Ok(Json(json!({ "code": code, "expires_at": expires_at })))
 }
 
 pub(crate) async fn revoke(
@@ -99,8 +125,9 @@ pub(crate) async fn new_wall(
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Value>, Refusal> {
     theirs(&app, &caller, id).await?;
+    let expires_at = Link::lasts_until(None, None, app.now())?;
     end(&app, id, Opens::Wall).await?;
-    Ok(Json(json!({ "code": make(&app, id, Opens::Wall).await?.code })))
+    Ok(Json(json!({ "code": make(&app, id, Opens::Wall, expires_at).await?.code })))
 }
 
 pub(crate) async fn end_wall(
@@ -117,8 +144,24 @@ pub(crate) async fn end_wall(
 enum Found {
     Ready(Link),
     Unknown,
-    Expired,
+    Expired(Link),
     Revoked,
+}
+
+impl Found {
+    fn ready(self) -> Result<Link, Refusal> {
+        let ended = |code, text| Err(Refusal::new(StatusCode::GONE, code, text));
+        match self {
+            Self::Ready(link) => Ok(link),
+            Self::Unknown => Err(Refusal::not_found()),
+            Self::Expired(_) => {
+                ended("link_expired", "this link has expired; ask for a new one, nothing is lost")
+            }
+            Self::Revoked => {
+                ended("link_revoked", "this link was ended; look for a newer one, nothing is lost")
+            }
+        }
+    }
 }
 
 async fn look_up(app: &App, code: &str) -> Result<Found, Refusal> {
@@ -131,7 +174,7 @@ async fn look_up(app: &App, code: &str) -> Result<Found, Refusal> {
     };
     Ok(match link {
         link if link.revoked_at.is_some() => Found::Revoked,
-        link if is_over(link.expires_at, app.now()) => Found::Expired,
+        link if is_over(link.expires_at, app.now()) => Found::Expired(link),
         link => Found::Ready(link),
     })
 }
@@ -155,7 +198,7 @@ pub(crate) async fn read(
 ) -> Result<Json<Value>, Refusal> {
     let (link, session) = match look_up(&app, &code).await? {
         Found::Unknown => return Ok(Json(json!({ "state": "unknown" }))),
-        Found::Expired => return Ok(Json(json!({ "state": "expired" }))),
+        Found::Expired(link) => return expired(&app, &link).await.map(Json),
         Found::Revoked => return Ok(Json(json!({ "state": "revoked" }))),
         Found::Ready(link) => match link.opens {
             Opens::Session(session) => (link, session),
@@ -187,6 +230,19 @@ pub(crate) async fn read(
     })))
 }
 
+/// What the page behind a link says that has expired: until when it was good, and who has more.
+async fn expired(app: &App, link: &Link) -> Result<Value, Refusal> {
+    let campaign = campaigns::row(app, link.campaign).await?.ok_or_else(Refusal::not_found)?;
+    let creator = app.node.deps.people.person(campaign.owner).await?;
+    Ok(json!({
+        "state": "expired",
+        "expires_at": link.expires_at,
+        "zone": campaign.settings.zone,
+        "campaign_title": campaign.settings.title,
+        "creator_name": creator.map(|person| person.name),
+    }))
+}
+
 type SignedIn = ([(HeaderName, HeaderValue); 1], Json<Value>);
 
 /// The deliberate act: this browser is the candidate's from now on.
@@ -194,8 +250,7 @@ pub(crate) async fn open(
     State(app): State<Shared>,
     Path(code): Path<String>,
 ) -> Result<SignedIn, Refusal> {
-    let Found::Ready(Link { opens: Opens::Session(session), .. }) = look_up(&app, &code).await?
-    else {
+    let Opens::Session(session) = look_up(&app, &code).await?.ready()?.opens else {
         return Err(Refusal::not_found());
     };
     mark_opened(&app, session).await?;
@@ -227,7 +282,7 @@ pub(crate) async fn wall(
     State(app): State<Shared>,
     Path(code): Path<String>,
 ) -> Result<SignedIn, Refusal> {
-    let Found::Ready(link) = look_up(&app, &code).await? else { return Err(Refusal::not_found()) };
+    let link = look_up(&app, &code).await?.ready()?;
     if link.opens != Opens::Wall {
         return Err(Refusal::not_found());
     }

@@ -79,6 +79,7 @@ test('refused for now: the same command goes again, after the time named', async
   const answer = live.do('session.1', { type: 'run' });
   const [sent] = server.heard('do');
   server.says({ type: 'refused', command_id: sent!.command_id, why: { code: 'busy', text: 'busy', retry_after_ms: 1_000 } });
+  expect(live.waits_for).toBe('busy');
   await vi.advanceTimersByTimeAsync(900);
   expect(server.heard('do')).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(400);
@@ -86,6 +87,7 @@ test('refused for now: the same command goes again, after the time named', async
   expect(server.heard('do')[1]!.command_id).toBe(sent!.command_id);
   server.says({ type: 'refused', command_id: sent!.command_id, why: { code: 'sealed', text: 'over' } });
   expect(await answer).toEqual({ ok: false, why: { code: 'sealed', text: 'over' } });
+  expect(live.waits_for).toBeUndefined();
 });
 
 test('a close code from 4500 on is final, below it is not', async () => {

@@ -34,6 +34,8 @@ export class Live {
   closed_code: number | null = $state(null);
   /** Round trip of the last ping. */
   rtt_ms: number | null = $state(null);
+  /** Why the server takes nothing for the moment, while it is asked again. */
+  waits_for: string | undefined = $state();
 
   #socket: WebSocket | undefined;
   #failures = 0;
@@ -208,6 +210,7 @@ export class Live {
   #refused(command_id: string, why: Refusal): void {
     const asked = this.#asked.get(command_id);
     if (asked && why.retry_after_ms !== undefined) {
+      this.waits_for = why.code;
       const wait_ms = why.retry_after_ms * (1 + Math.random() / 4);
       asked.wait_until = performance.now() + wait_ms;
       setTimeout(() => this.#asked.get(command_id) === asked && this.#ask(asked), wait_ms);
@@ -219,6 +222,7 @@ export class Live {
   #settle(command_id: string, outcome: Outcome): void {
     const asked = this.#asked.get(command_id);
     this.#asked.delete(command_id);
+    this.waits_for = undefined;
     asked?.settle(outcome);
   }
 

@@ -16,4 +16,8 @@ time_allowed: number,
 /**
  * May be sat on a screen under 600 pixels.
  */
-allow_small_screen: boolean, wall: WallNames, };
+allow_small_screen: boolean, wall: WallNames, 
+/**
+ * Until when links open that are issued from now on; without it, for 90 days.
+ */
+links_expire_at: number | null, };
