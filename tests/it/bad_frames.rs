@@ -1,12 +1,13 @@
 //! Bad frames: refused in a sentence, and the server goes on.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use domain::ids::CommandId;
 use hyper::StatusCode;
 use loadtests::{
     http::Http,
     socket::{Heard, Socket},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::setting::{Done, Setting};
 
@@ -93,7 +94,7 @@ async fn what_is_not_theirs_is_refused_to_a_candidate() -> Done {
         socket.send(&ask).await?;
         let heard = socket.next().await;
         let Heard::Refused { why, .. } = &heard else { anyhow::bail!("{to}: {heard:?}") };
-        ensure!(why.code == code, "{to} {command}: {why:?}");
+        ensure!(why.code == code && why.text.contains(' '), "{to} {command}: {why:?}");
     }
     let files = format!("/api/v1/sit/{}/files", second.session);
     let refused = first.browser.get(&files).await?;
@@ -102,6 +103,74 @@ async fn what_is_not_theirs_is_refused_to_a_candidate() -> Done {
     ensure!(refused.status == StatusCode::UNAUTHORIZED, "{refused:?}");
     first.start(1).await?;
     Setting::all_well(&second)
+}
+
+/// What is answered to one command on a socket that watches nothing.
+async fn told(
+    socket: &mut Socket,
+    to: &str,
+    id: CommandId,
+    command: Value,
+) -> anyhow::Result<Heard> {
+    socket.send(&json!({ "type": "do", "command_id": id, "to": to, "command": command })).await?;
+    Ok(socket.next().await)
+}
+
+#[tokio::test]
+async fn frames_out_of_order_are_refused_in_words_and_change_nothing() -> Done {
+    let setting = Setting::new(1).await?;
+    let mut candidate = setting.first().await?;
+    let mut socket = Socket::open(&candidate.browser).await?;
+    let (to, seat) = (format!("session.{}", candidate.session), candidate.seat);
+    let file = json!({ "question": 1, "language": "python", "name": "main.py" });
+    let edit = |base_rev: u32, changes: Value| {
+        json!({
+            "type": "edit", "seat": seat, "file": file, "base_rev": base_rev, "changes": changes,
+            "caret": 0,
+        })
+    };
+    let refused = |heard: &Heard, code: &str| {
+        let Heard::Refused { why, .. } = heard else { anyhow::bail!("{code}: {heard:?}") };
+        ensure!(why.code == code && why.text.contains(' '), "{code}: {why:?}");
+        Ok(())
+    };
+    // Before the start, of what comes after it.
+    for command in [
+        edit(0, json!([[0, "x"]])),
+        json!({ "type": "take_seat", "seat": seat }),
+        json!({ "type": "hand_in", "seat": seat }),
+    ] {
+        let heard = told(&mut socket, &to, CommandId::random(), command).await?;
+        refused(&heard, "not_running")?;
+    }
+    socket.send(&json!({ "type": "unwatch", "topic": to })).await?;
+    candidate.start(1).await?;
+    // After the start, of what comes before it; and edits of revisions that are still to come.
+    let (text, length) = (candidate.text.text(), candidate.text.text().len());
+    for (command, code) in [
+        (json!({ "type": "start", "seat": seat }), "wrong_stage"),
+        (json!({ "type": "accept" }), "wrong_stage"),
+        (edit(7, json!([length, [0, "x"]])), "does_not_fit"),
+        (edit(0, json!([length + 1, [0, "x"]])), "does_not_fit"),
+        (json!({ "type": "next_question", "seat": seat }), "wrong_stage"),
+    ] {
+        let heard = told(&mut socket, &to, CommandId::random(), command.clone()).await?;
+        refused(&heard, code).with_context(|| command.to_string())?;
+    }
+    // An id that was answered is answered alike, whatever comes with it.
+    let id = CommandId::random();
+    let change = candidate.text.appended("x = 1\n");
+    let first = told(&mut socket, &to, id, edit(0, change.json.clone())).await?;
+    let hand_in = json!({ "type": "hand_in", "seat": seat });
+    let again = told(&mut socket, &to, id, hand_in).await?;
+    let (Heard::Done { seq, .. }, Heard::Done { seq: same, .. }) = (&first, &again) else {
+        anyhow::bail!("{first:?} {again:?}")
+    };
+    ensure!(seq == same, "{first:?} {again:?}");
+    candidate.text.take(change, 1);
+    ensure!(candidate.stored_text().await? == candidate.text, "another text than {text}");
+    ensure!(candidate.view.row("session")["sealed_at"].is_null(), "it was handed in");
+    Setting::all_well(&candidate)
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use loadtests::{
     server::{EMAIL, Server},
     socket::Socket,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::setting::{Done, Setting, binary};
@@ -61,23 +61,52 @@ async fn bodies_that_cannot_be_read_are_refused_in_words() -> Done {
     Ok(())
 }
 
+/// Brings a package of these files; how that was refused.
+async fn refused(setting: &mut Setting, files: &[(&str, &[u8])]) -> anyhow::Result<String> {
+    let mut zip = ZipWriter::new(Cursor::new(vec![]));
+    for (name, bytes) in files {
+        zip.start_file(*name, SimpleFileOptions::default())?;
+        zip.write_all(bytes)?;
+    }
+    let headers = vec![(header::CONTENT_TYPE, "application/zip")];
+    let body = zip.finish()?.into_inner().into();
+    let path = "/api/v1/contents/import";
+    let ask = Ask { method: Method::POST, path, headers, body };
+    let refused = setting.creator.browser.ask(ask).await?;
+    ensure!(refused.status == StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    ensure!(refused.code() == "bad_package", "{refused:?}");
+    let why: Value = serde_json::from_slice(&refused.body)?;
+    Ok(why["text"].as_str().unwrap_or_default().to_owned())
+}
+
 #[tokio::test]
 async fn a_package_that_climbs_out_is_refused() -> Done {
     let mut setting = Setting::new(1).await?;
     for name in ["../../climbed.txt", "/climbed.txt", "a/../../climbed.txt"] {
-        let mut zip = ZipWriter::new(Cursor::new(vec![]));
-        for (name, text) in [("problem.yaml", "name: Climber\n"), (name, "out")] {
-            zip.start_file(name, SimpleFileOptions::default())?;
-            zip.write_all(text.as_bytes())?;
-        }
-        let headers = vec![(header::CONTENT_TYPE, "application/zip")];
-        let body = zip.finish()?.into_inner().into();
-        let path = "/api/v1/contents/import";
-        let ask = Ask { method: Method::POST, path, headers, body };
-        let refused = setting.creator.browser.ask(ask).await?;
-        ensure!(refused.status == StatusCode::UNPROCESSABLE_ENTITY, "{name}: {refused:?}");
-        ensure!(refused.code() == "bad_package", "{name}: {refused:?}");
+        let files: [(&str, &[u8]); 2] = [("problem.yaml", b"name: Climber\n"), (name, b"out")];
+        let text = refused(&mut setting, &files).await?;
+        ensure!(
+            text == format!(
+                "“{name}” leads out of the package. Pack it again from inside its folder."
+            ),
+            "{text}"
+        );
     }
+    setting.creator.read(setting.campaign).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_package_that_unpacks_to_too_much_is_refused() -> Done {
+    let mut setting = Setting::new(1).await?;
+    let zeros = vec![0; (64 << 20) + 1];
+    let files: [(&str, &[u8]); 2] = [("problem.yaml", b"name: Bomb\n"), ("data/bomb", &zeros)];
+    let text = refused(&mut setting, &files).await?;
+    ensure!(text == "“data/bomb” is larger than 64 MiB when it is unpacked.", "{text}");
+    let many: Vec<String> = (0..10_001).map(|n| format!("data/{n}")).collect();
+    let files: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let text = refused(&mut setting, &files).await?;
+    ensure!(text == "The package has more than 10000 files.", "{text}");
     setting.creator.read(setting.campaign).await?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Given what happened, when this is asked at noon, then that happens.
 
 mod ends;
+mod moves;
+mod runs;
 mod snapshots;
 
 use std::sync::Arc;
@@ -115,130 +117,6 @@ fn time_up_comes_at_the_end_and_sealing_twelve_seconds_later() {
     let past = [past, filed].concat();
     assert_eq!(session(&past).files_at(), None);
     assert_eq!(when_at(&past, Command::Expire, at(FILED_AFTER.0)), Ok(vec![]));
-}
-
-#[test]
-fn what_was_typed_is_judged_at_the_end_even_if_it_was_never_run() {
-    let mut past = started(-60);
-    past.extend(when_at(&past, edit(HERE, 0, "x"), at(-MINUTE.0)).unwrap());
-    past.push(Event::TimeUp);
-    let happened = when_at(&past, Command::Expire, at(12_000)).unwrap();
-    let [Event::RunAsked { kind: RunKind::Final, files, .. }, Event::Sealed] = &happened[..] else {
-        panic!("{happened:?}");
-    };
-    assert_eq!(files[0].text, "x");
-}
-
-#[test]
-fn a_text_that_was_judged_already_is_not_judged_again() {
-    let mut past = started(0);
-    past.extend(when(&past, edit(HERE, 0, "x")).unwrap());
-    past.extend(when(&past, run(RunKind::All)).unwrap());
-    let happened = when(&past, Command::HandIn { seat: HERE }).unwrap();
-    assert_eq!(happened, vec![Event::HandedIn, Event::Sealed]);
-}
-
-#[test]
-fn us_086_the_best_run_counts() {
-    let mut past = started(0);
-    for (passed, score) in [(1, 1_000), (2, 2_000), (0, 2_000)] {
-        past.extend(when(&past, run(RunKind::All)).unwrap());
-        past.push(judged(&past, passed));
-        assert_eq!(session(&past).score(), Points::from_hundredths(score));
-    }
-    past.extend(when(&past, run(RunKind::Examples)).unwrap());
-    past.push(judged(&past, 3));
-    assert_eq!(session(&past).score(), Points::from_hundredths(2_000));
-}
-
-#[test]
-fn a_verdict_that_nobody_waits_for_is_refused() {
-    let mut past = started(0);
-    past.extend(when(&past, run(RunKind::All)).unwrap());
-    past.push(judged(&past, 3));
-    let Some(Event::Judged { submission, .. }) = past.last().cloned() else { unreachable!() };
-    let again = Command::RecordVerdict {
-        submission,
-        compiled: true,
-        compiler_output: String::new(),
-        results: vec![],
-    };
-    assert_eq!(when(&past, again), Err(Refusal::NoSuchRun));
-}
-
-#[test]
-fn runs_that_wait_have_a_limit() {
-    let mut past = started(0);
-    past.extend(when(&past, run(RunKind::All)).unwrap());
-    past.extend(when(&past, run(RunKind::All)).unwrap());
-    assert_eq!(when(&past, run(RunKind::All)), Err(Refusal::TooManyRuns));
-}
-
-#[test]
-fn us_085_questions_with_a_limit_come_one_after_the_other() {
-    let past = started_linear();
-    assert_eq!(
-        when(&past, Command::GoTo { seat: HERE, question: 1 }),
-        Err(Refusal::QuestionNotOpen)
-    );
-    let happened = when(&past, Command::NextQuestion { seat: HERE }).unwrap();
-    assert_eq!(
-        happened,
-        vec![
-            Event::QuestionSealed { question: 0 },
-            Event::QuestionOpened { question: 1, ends_at: NOON + Ms(5 * 60_000) }
-        ]
-    );
-    let past = [past, happened].concat();
-    assert_eq!(when(&past, Command::NextQuestion { seat: HERE }), Err(Refusal::LastQuestion));
-}
-
-#[test]
-fn us_085_when_a_question_runs_out_the_next_one_begins_and_its_text_is_sealed_later() {
-    let mut past = started_linear();
-    let happened = when_at(&past, Command::Expire, at(10 * 60_000)).unwrap();
-    let ends_at = NOON + Ms(15 * 60_000);
-    let opened = Event::QuestionOpened { question: 1, ends_at };
-    assert_eq!(happened, vec![Event::QuestionTimeUp { question: 0 }, opened]);
-    let state = fold(&past, &happened, NOON + Ms(10 * 60_000));
-    past.extend(happened);
-    assert_eq!(state.wake_at(), Some(NOON + Ms(10 * 60_000) + GRACE));
-    let sealed = state.decide(Command::Expire, at(10 * 60_000 + GRACE.0)).unwrap();
-    assert_eq!(sealed, vec![Event::QuestionSealed { question: 0 }]);
-}
-
-#[test]
-fn an_outage_is_given_back_once_and_moves_the_end() {
-    let outage = Outage { from: NOON - Ms(30_000), to: NOON };
-    let happened = when(&started(-10), Command::Credit { outage }).unwrap();
-    let ends_at = NOON + Ms(50 * 60_000 + 30_000);
-    assert_eq!(happened, vec![Event::Credited { outage, by: Ms(30_000), ends_at }]);
-    let past = [started(-10), happened].concat();
-    assert_eq!(when(&past, Command::Credit { outage }), Ok(vec![]));
-}
-
-#[test]
-fn an_outage_over_the_end_leaves_what_was_left_before_it() {
-    let outage = Outage { from: NOON - Ms(60_000), to: NOON + Ms(3_600_000) };
-    let happened = when(&started(-58), Command::Credit { outage }).unwrap();
-    let Event::Credited { ends_at, .. } = &happened[0] else { panic!() };
-    assert_eq!(*ends_at - outage.to, Ms(3 * 60_000));
-}
-
-#[test]
-fn an_outage_before_the_start_gives_nothing() {
-    let outage = Outage { from: NOON - Ms(60_000), to: NOON - Ms(1) };
-    assert_eq!(when(&started(0), Command::Credit { outage }), Ok(vec![]));
-}
-
-#[test]
-fn a_pause_stops_the_clock_and_gives_its_length_back() {
-    let past = [started(-10), when(&started(-10), Command::Pause).unwrap()].concat();
-    assert_eq!(session(&past).wake_at(), None);
-    assert_eq!(when(&past, run(RunKind::All)), Err(Refusal::Paused));
-    let happened = when_at(&past, Command::Resume, at(60_000)).unwrap();
-    let ends_at = NOON + Ms(51 * 60_000);
-    assert_eq!(happened, vec![Event::Resumed { by: MINUTE, ends_at }]);
 }
 
 #[test]
