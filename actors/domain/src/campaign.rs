@@ -44,6 +44,10 @@ pub struct Settings {
     /// May be sat on a screen under 600 pixels.
     pub allow_small_screen: bool,
     pub wall: WallNames,
+    /// From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub wall_frozen_at: Option<At>,
 }
 
 /// What the wall calls people.

@@ -16,4 +16,8 @@ time_allowed: number,
 /**
  * May be sat on a screen under 600 pixels.
  */
-allow_small_screen: boolean, wall: WallNames, };
+allow_small_screen: boolean, wall: WallNames, 
+/**
+ * From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
+ */
+wall_frozen_at: number | null, };
