@@ -99,6 +99,16 @@ export async function set_up(server: Server, page: Page): Promise<void> {
   await page.getByRole('heading', { name: 'Campaigns', level: 1 }).waitFor();
 }
 
+/** Adds somebody on the page of people; answers the link that is shown, once. */
+export async function add_person(page: Page, name: string, email: string): Promise<string> {
+  await page.getByRole('button', { name: 'Add a person…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a person' });
+  await dialog.getByLabel('Name').fill(name);
+  await dialog.getByLabel('Email').fill(email);
+  await dialog.getByRole('button', { name: 'Add and make the link' }).click();
+  return page.getByLabel(`Send this link to ${name}`).inputValue();
+}
+
 /** Asks the interface in the name of whoever is signed in on `page`. */
 export async function ask<T>(page: Page, method: string, path: string, body?: unknown): Promise<T> {
   const answer = await page.request.fetch(`${new URL(page.url()).origin}/api/v1/${path}`, { method, ...(body === undefined ? {} : { data: body }) });

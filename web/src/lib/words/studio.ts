@@ -4,7 +4,7 @@ import { words } from '$lib/i18n.svelte';
 /** Words that all pages of the studio share, and those of the doors to it. */
 export const studio = words(
   {
-    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents' },
+    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents', people: 'People' },
     sign_in: 'Sign in',
     sign_out: 'Sign out',
     crumbs: 'Where you are',
@@ -112,6 +112,8 @@ export const studio = words(
       forbidden: 'Your account may not do this. Ask an administrator.',
       wrong_password: 'Email and password do not belong together. Check both.',
       slow_down: 'Too many tries. Wait a minute, then try again.',
+      welcome_ended: 'This link was used, or has ended. Ask an administrator for another one.',
+      own_account: 'You cannot shut yourself out. Ask another administrator.',
       link_ended: 'This link has expired or was used. Restart the server to get a new one.',
       weak_password: 'A password has 9 characters or more, not all of them digits.',
       unavailable: 'The server cannot answer for the moment. Try again.',
@@ -151,7 +153,7 @@ export const studio = words(
     },
   },
   {
-    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus' },
+    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus', people: 'Comptes' },
     sign_in: 'Se connecter',
     sign_out: 'Se déconnecter',
     crumbs: 'Où vous êtes',
@@ -259,6 +261,8 @@ export const studio = words(
       forbidden: 'Votre compte ne le permet pas. Demandez à un administrateur.',
       wrong_password: 'L’adresse et le mot de passe ne vont pas ensemble. Vérifiez les deux.',
       slow_down: 'Trop d’essais. Attendez une minute, puis réessayez.',
+      welcome_ended: 'Ce lien a déjà servi, ou est clos. Demandez-en un autre à un administrateur.',
+      own_account: 'Vous ne pouvez pas fermer votre propre accès. Demandez à un autre administrateur.',
       link_ended: 'Ce lien a expiré ou a déjà servi. Redémarrez le serveur pour en avoir un nouveau.',
       weak_password: 'Un mot de passe a 9 caractères ou plus, pas seulement des chiffres.',
       unavailable: 'Le serveur ne peut pas répondre pour le moment. Réessayez.',
