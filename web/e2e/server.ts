@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base, type Browser, type Page } from '@playwright/test';
 
-const PROGRAM = process.env.POLYCODE_BIN ?? join(import.meta.dirname, '../../target/debug/polycode');
+const PROGRAM = process.env.POLYCODE_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../target'), 'debug/polycode');
 
 /** A server of its own for one test, on a free port, with its data in a temporary directory. */
 export class Server {

@@ -15,8 +15,8 @@ test('score counts first, then minutes, then the name; equals share a rank', () 
 
 test('it knows who was first, and what came last', () => {
   const placed = standing(ROWS);
-  const first = firsts(ROWS.map(([, row]) => row), 2);
-  expect(first).toEqual([9, 8]);
+  const first = firsts(ROWS, 2);
+  expect(first).toEqual(['b', 'd']);
   expect(last_solved(placed, first, 2).map(({ name, question, is_first }) => [name, question, is_first])).toEqual([['Bo', 1, false], ['Bo', 0, false]]);
 });
 
@@ -38,7 +38,7 @@ test('a cell says what is known of a question, and after the freeze only that so
 test('what was solved in part is not told as solved', () => {
   const half = row('Di', 10, 5, [5]);
   if (half.questions[0]) half.questions[0].score = 10;
-  expect(firsts([half], 1)).toEqual([null]);
+  expect(firsts([['d', half]], 1)).toEqual([null]);
   expect(last_solved(standing([['d', half]]), [null], 5)).toEqual([]);
 });
 
@@ -48,4 +48,9 @@ test('a campaign without edges is spanned by those who sit it', () => {
   expect(span_of(open, [started(100), started(130)], 150)).toEqual({ from: 100, until: 190 });
   expect(span_of(open, [], 150)).toEqual({ from: 150, until: 210 });
   expect(span_of({ ...open, opens_at: 50, closes_at: 400 }, [started(100)], 150)).toEqual({ from: 50, until: 400 });
+});
+
+test('of two who took as many minutes, who did it first is the first to solve', () => {
+  const late = { ...row('Fay', 25, 4, [4]), started_at: 60_000 };
+  expect(firsts([['late', late], ['soon', row('Gil', 25, 4, [4])]], 1)).toEqual(['soon']);
 });

@@ -30,27 +30,29 @@ function solved_minute(cell: WallCell): number | null {
   return stands(cell) === 'solved' ? cell.solved_at_min : null;
 }
 
-/** The minute at which each question was first solved. */
-export function firsts(rows: Iterable<WallRow>, questions: number): (number | null)[] {
-  const first = Array.from({ length: questions }, (): number | null => null);
-  for (const row of rows) {
+/** Who solved each question in the fewest minutes, by key; of equals who did it first. */
+export function firsts(rows: Iterable<[key: string, row: WallRow]>, questions: number): (string | null)[] {
+  const first: ({ key: string; minute: number; at: number } | null)[] = Array.from({ length: questions }, () => null);
+  for (const [key, row] of rows) {
     for (const [n, cell] of row.questions.entries()) {
       const minute = solved_minute(cell);
-      if (minute !== null && (first[n] ?? Infinity) > minute) first[n] = minute;
+      if (minute === null || n >= questions) continue;
+      const [before, at] = [first[n], row.started_at + minute * 60_000];
+      if (!before || minute < before.minute || (minute === before.minute && at < before.at)) first[n] = { key, minute, at };
     }
   }
-  return first;
+  return first.map(one => one?.key ?? null);
 }
 
 export type Solved = { key: string; name: string; question: number; tries: number; at: number; is_first: boolean };
 
 /** What was solved last, the latest first. */
-export function last_solved(placed: readonly Placed[], first: readonly (number | null)[], count: number): Solved[] {
+export function last_solved(placed: readonly Placed[], first: readonly (string | null)[], count: number): Solved[] {
   const all = placed.flatMap(({ key, row }) =>
     row.questions.flatMap((cell, question) => {
       const minute = solved_minute(cell);
       if (minute === null) return [];
-      return [{ key, name: row.name, question, tries: cell.tries, at: row.started_at + minute * 60_000, is_first: first[question] === minute }];
+      return [{ key, name: row.name, question, tries: cell.tries, at: row.started_at + minute * 60_000, is_first: first[question] === key }];
     }),
   );
   return all.sort((a, b) => b.at - a.at).slice(0, count);

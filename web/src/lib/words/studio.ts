@@ -105,6 +105,9 @@ export const studio = words(
       place: 'For your house',
       place_text: 'Polycode is free software and runs on a machine of yours. Code and names stay there. No trackers, no camera, no ranking of people by a machine.',
       to_studio: 'Sign in to the studio',
+      set_up: '**This Polycode has no administrator yet.** Open the link that the server printed when it started; it is good for 30 minutes.',
+      free: 'Polycode, free software',
+      interface: 'Interface for programs',
     },
     problem: {
       unreachable: 'The server does not answer. Check your connection, then try again.',
@@ -254,6 +257,9 @@ export const studio = words(
       place: 'Pour votre maison',
       place_text: 'Polycode est un logiciel libre et tourne sur une machine à vous. Le code et les noms y restent. Ni traqueurs, ni caméra, ni classement de personnes par une machine.',
       to_studio: 'Se connecter au studio',
+      set_up: '**Ce Polycode n’a pas encore d’administrateur.** Ouvrez le lien que le serveur a affiché à son démarrage ; il vaut 30 minutes.',
+      free: 'Polycode, logiciel libre',
+      interface: 'Interface pour programmes',
     },
     problem: {
       unreachable: 'Le serveur ne répond pas. Vérifiez votre connexion, puis réessayez.',
