@@ -22,7 +22,7 @@ async function is_sound(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-test('the studio is sound', async ({ server, page }) => {
+test('the doors and the people are sound', async ({ server, page }) => {
   await page.goto(server.url);
   await is_sound(page, 'home');
   await page.goto(`${server.url}/sign-in`);
@@ -36,25 +36,40 @@ test('the studio is sound', async ({ server, page }) => {
   await is_sound(page, 'people');
   await page.getByRole('button', { name: /^Shut out… Tomás/ }).click();
   await is_sound(page, 'people-shut-out');
-  const { campaign, seats } = await make_room(page, ['Aya Suleimanova', 'Tomás Ó Briain']);
+  await page.goto(`${server.url}/no-such-page`);
+  await is_sound(page, 'missing');
+});
+
+test('contents and tests are sound', async ({ server, page }) => {
+  await set_up(server, page);
+  await make_room(page, []);
   const { contents } = await ask<{ contents: { id: string; summary: { kind: string } }[] }>(page, 'GET', 'contents');
   const { tests } = await ask<{ tests: { id: string }[] }>(page, 'GET', 'tests');
   const of_kind = (kind: string) => contents.find(one => one.summary.kind === kind)?.id;
-  const pages = {
-    contents: '/contents', code: `/contents/${of_kind('code')}`, quiz: `/contents/${of_kind('quiz')}`, tests: '/tests', test: `/tests/${tests[0]?.id}`,
+  await are_sound(page, { contents: '/contents', code: `/contents/${of_kind('code')}`, quiz: `/contents/${of_kind('quiz')}`, tests: '/tests', test: `/tests/${tests[0]?.id}` });
+});
+
+test('campaigns are sound', async ({ server, page }) => {
+  await set_up(server, page);
+  const { campaign, seats } = await make_room(page, ['Aya Suleimanova', 'Tomás Ó Briain']);
+  await are_sound(page, {
     campaigns: '/campaigns', new: '/campaigns/new', campaign: `/campaigns/${campaign}`, monitor: `/campaigns/${campaign}/monitor`,
-    candidate: `/campaigns/${campaign}/candidates/${seats[0]?.session}`, missing: '/no-such-page',
-  };
+    candidate: `/campaigns/${campaign}/candidates/${seats[0]?.session}`,
+  });
+});
+
+/** The same of many pages, by name. */
+async function are_sound(page: Page, pages: Record<string, string>): Promise<void> {
   for (const [name, path] of Object.entries(pages)) {
-    await page.goto(server.url + path);
+    await page.goto(new URL(path, page.url()).href);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await is_sound(page, name);
   }
-});
+}
 
-test('the sitting is sound', async ({ server, page, browser }) => {
+test('all that comes before the start is sound', async ({ server, page, browser }) => {
   await set_up(server, page);
-  const { seats, campaign } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
+  const { seats } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
   const aya = await another_device(browser);
   await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
   await aya.getByRole('button', { name: 'Go on' }).waitFor();
@@ -65,6 +80,15 @@ test('the sitting is sound', async ({ server, page, browser }) => {
   await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).waitFor();
   await is_sound(aya, 'start');
+});
+
+test('the sitting, the receipt and the wall are sound', async ({ server, page, browser }) => {
+  await set_up(server, page);
+  const { seats, campaign } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
+  const aya = await another_device(browser);
+  await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
+  await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).click();
   await aya.locator('.cm-content').click();
   await aya.keyboard.type('print(sum(map(int, input().split())))');
