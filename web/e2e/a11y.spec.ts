@@ -22,7 +22,7 @@ async function is_sound(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-test('the doors and the people are sound', async ({ server, page }) => {
+test('the doors are sound', async ({ server, page }) => {
   await page.goto(server.url);
   await is_sound(page, 'home');
   await page.goto(`${server.url}/sign-in`);
@@ -30,14 +30,17 @@ test('the doors and the people are sound', async ({ server, page }) => {
   await page.goto(await server.setup_link);
   await page.getByRole('button', { name: 'Create the account' }).click();
   await is_sound(page, 'set-up');
+  await page.goto(`${server.url}/no-such-page`);
+  await is_sound(page, 'missing');
+});
+
+test('the people are sound', async ({ server, page }) => {
   await set_up(server, page);
   await page.goto(`${server.url}/people`);
   await add_person(page, 'Tomás Ó Briain', 'tomas@kallsvik.example');
   await is_sound(page, 'people');
   await page.getByRole('button', { name: /^Shut out… Tomás/ }).click();
   await is_sound(page, 'people-shut-out');
-  await page.goto(`${server.url}/no-such-page`);
-  await is_sound(page, 'missing');
 });
 
 test('contents and tests are sound', async ({ server, page }) => {
