@@ -64,6 +64,27 @@ pub(crate) fn may_watch(who: Who, relation: Relation, topic: Topic) -> bool {
     }
 }
 
+/// What is done with accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountAct {
+    List,
+    Add,
+    /// Issue a link with which a password is chosen.
+    Renew,
+    Disable,
+    Enable,
+}
+
+/// Whether `who` may do this to accounts: their own, or another.
+pub(crate) fn may_manage(who: Who, relation: Relation, act: AccountAct) -> bool {
+    let is_admin = matches!(who, Who::Person(_, Role::Administrator));
+    match act {
+        AccountAct::List | AccountAct::Add | AccountAct::Renew | AccountAct::Enable => is_admin,
+        // So that there is always an administrator.
+        AccountAct::Disable => is_admin && relation == Relation::Other,
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
     Candidate,

@@ -7,6 +7,7 @@ pub(crate) mod documents;
 pub(crate) mod files;
 pub(crate) mod links;
 mod openapi;
+pub(crate) mod people;
 pub(crate) mod receipt;
 pub(crate) mod results;
 pub(crate) mod sit;
@@ -49,6 +50,11 @@ fn accounts() -> Router<Shared> {
         .route("/sign-in", post(account::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/me", get(account::me))
+        .route("/accounts", get(people::list).post(people::add))
+        .route("/accounts/{id}/link", post(people::renew))
+        .route("/accounts/{id}/disable", post(people::disable))
+        .route("/accounts/{id}/enable", post(people::enable))
+        .route("/accounts/{id}/welcome", post(people::look).put(people::choose))
 }
 
 fn documents() -> Router<Shared> {

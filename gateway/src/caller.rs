@@ -60,7 +60,8 @@ impl Caller {
             let Some(token) = cookie(headers, name) else { continue };
             match known(app, token).await {
                 Some(Who::Person(id, _)) if name == PERSON => {
-                    caller.person = app.node.deps.people.person(id).await.unwrap_or_default();
+                    let person = app.node.deps.people.person(id).await.unwrap_or_default();
+                    caller.person = person.filter(|person| person.disabled_at.is_none());
                 }
                 Some(Who::Candidate(session)) if name == CANDIDATE => {
                     caller.candidate = Some(session);

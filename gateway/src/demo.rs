@@ -50,6 +50,8 @@ async fn make(app: &App) -> Result<(), Refusal> {
         name: "Demonstration".to_owned(),
         role: Role::Creator,
         password_hash: String::new(),
+        welcome: None,
+        disabled_at: None,
     };
     app.node.deps.people.add_person(owner.clone()).await?;
     let mut questions = vec![];

@@ -7,6 +7,7 @@
     reason = "a field of JSON that is not there is null, and a panic is found at once"
 )]
 
+mod accounts;
 mod bad_frames;
 mod bad_requests;
 mod campaigns;

@@ -1,7 +1,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page } from '@playwright/test';
 import { make_room } from './room';
-import { another_device, ask, set_up, test } from './server';
+import { add_person, another_device, ask, set_up, test } from './server';
 
 const SHOTS = process.env.SHOTS;
 
@@ -22,29 +22,57 @@ async function is_sound(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-test('the studio is sound', async ({ server, page }) => {
+test('the doors are sound', async ({ server, page }) => {
   await page.goto(server.url);
   await is_sound(page, 'home');
+  await page.goto(`${server.url}/sign-in`);
+  await is_sound(page, 'sign-in');
+  await page.goto(await server.setup_link);
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await is_sound(page, 'set-up');
+  await page.goto(`${server.url}/no-such-page`);
+  await is_sound(page, 'missing');
+});
+
+test('the people are sound', async ({ server, page }) => {
   await set_up(server, page);
-  const { campaign, seats } = await make_room(page, ['Aya Suleimanova', 'Tomás Ó Briain']);
+  await page.goto(`${server.url}/people`);
+  await add_person(page, 'Tomás Ó Briain', 'tomas@kallsvik.example');
+  await is_sound(page, 'people');
+  await page.getByRole('button', { name: /^Shut out… Tomás/ }).click();
+  await is_sound(page, 'people-shut-out');
+});
+
+test('contents and tests are sound', async ({ server, page }) => {
+  await set_up(server, page);
+  await make_room(page, []);
   const { contents } = await ask<{ contents: { id: string; summary: { kind: string } }[] }>(page, 'GET', 'contents');
   const { tests } = await ask<{ tests: { id: string }[] }>(page, 'GET', 'tests');
   const of_kind = (kind: string) => contents.find(one => one.summary.kind === kind)?.id;
-  const pages = {
-    contents: '/contents', code: `/contents/${of_kind('code')}`, quiz: `/contents/${of_kind('quiz')}`, tests: '/tests', test: `/tests/${tests[0]?.id}`,
+  await are_sound(page, { contents: '/contents', code: `/contents/${of_kind('code')}`, quiz: `/contents/${of_kind('quiz')}`, tests: '/tests', test: `/tests/${tests[0]?.id}` });
+});
+
+test('campaigns are sound', async ({ server, page }) => {
+  await set_up(server, page);
+  const { campaign, seats } = await make_room(page, ['Aya Suleimanova', 'Tomás Ó Briain']);
+  await are_sound(page, {
     campaigns: '/campaigns', new: '/campaigns/new', campaign: `/campaigns/${campaign}`, monitor: `/campaigns/${campaign}/monitor`,
     candidate: `/campaigns/${campaign}/candidates/${seats[0]?.session}`,
-  };
+  });
+});
+
+/** The same of many pages, by name. */
+async function are_sound(page: Page, pages: Record<string, string>): Promise<void> {
   for (const [name, path] of Object.entries(pages)) {
-    await page.goto(server.url + path);
+    await page.goto(new URL(path, page.url()).href);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await is_sound(page, name);
   }
-});
+}
 
-test('the sitting is sound', async ({ server, page, browser }) => {
+test('all that comes before the start is sound', async ({ server, page, browser }) => {
   await set_up(server, page);
-  const { seats, campaign } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
+  const { seats } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
   const aya = await another_device(browser);
   await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
   await aya.getByRole('button', { name: 'Go on' }).waitFor();
@@ -55,6 +83,15 @@ test('the sitting is sound', async ({ server, page, browser }) => {
   await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).waitFor();
   await is_sound(aya, 'start');
+});
+
+test('the sitting, the receipt and the wall are sound', async ({ server, page, browser }) => {
+  await set_up(server, page);
+  const { seats, campaign } = await make_room(page, ['Aya Suleimanova'], { allow_small_screen: true });
+  const aya = await another_device(browser);
+  await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
+  await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: 'Take part' }).click();
   await aya.getByRole('button', { name: /^Start/ }).click();
   await aya.locator('.cm-content').click();
   await aya.keyboard.type('print(sum(map(int, input().split())))');
@@ -73,10 +110,36 @@ test('the sitting is sound', async ({ server, page, browser }) => {
   const { code } = await ask<{ code: string }>(page, 'POST', `campaigns/${campaign}/wall`, {});
   const wall = await another_device(browser, { width: 1920, height: 1080 });
   await wall.goto(`${server.url}/wall/${code}`);
-  await expect(wall.getByText('A. S.')).toBeVisible();
+  await expect(wall.getByRole('rowheader', { name: /A\. S\./ })).toBeVisible();
+  await is_sound_wall(wall, 'wall');
+  const { campaign: row } = await ask<{ campaign: { settings: Record<string, unknown> } }>(page, 'GET', `campaigns/${campaign}`);
+  await ask(page, 'PUT', `campaigns/${campaign}`, { settings: { ...row.settings, wall_frozen_at: 1 } });
+  await expect(wall.getByText(/^Frozen since/)).toBeVisible();
+  await expect(wall.getByRole('cell', { name: /tried since the freeze/ })).toHaveCount(2);
+  await is_sound_wall(wall, 'wall-frozen');
+});
+
+async function is_sound_wall(wall: Page, name: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page: wall }).analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)).toEqual([]);
-  if (SHOTS) await wall.screenshot({ path: `${SHOTS}/wall.png` });
+  expect(violations.map(({ id, nodes }) => `${name} ${id}: ${nodes.map(node => node.html).join(' ')}`)).toEqual([]);
+  if (SHOTS) await wall.screenshot({ path: `${SHOTS}/${name}-1920-dark.png` });
+}
+
+test('a screen that is too small says so, before the start and after', async ({ server, page, browser }) => {
+  await set_up(server, page);
+  const { seats } = await make_room(page, ['Aya Suleimanova']);
+  const aya = await another_device(browser);
+  await aya.goto(`${server.url}/s/${seats[0]?.link.code}`);
+  await aya.getByRole('button', { name: 'Go on' }).click();
+  await aya.getByRole('button', { name: 'Take part' }).click();
+  await aya.getByRole('button', { name: /^Start/ }).click();
+  await aya.locator('.cm-content').waitFor();
+  await aya.setViewportSize({ width: 390, height: 844 });
+  await expect(aya.getByRole('heading', { level: 1 })).toBeVisible();
+  await expect(aya.locator('.cm-content')).toHaveCount(0);
+  const { violations } = await new AxeBuilder({ page: aya }).analyze();
+  expect(violations).toEqual([]);
+  if (SHOTS) await aya.screenshot({ path: `${SHOTS}/too-small-390-light.png` });
 });
 
 test('a link that opens nothing says why, in French too', async ({ server, page }) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base, type Browser, type Page } from '@playwright/test';
 
-const PROGRAM = process.env.POLYCODE_BIN ?? join(import.meta.dirname, '../../target/debug/polycode');
+const PROGRAM = process.env.POLYCODE_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../target'), 'debug/polycode');
 
 /** A server of its own for one test, on a free port, with its data in a temporary directory. */
 export class Server {
@@ -97,6 +97,16 @@ export async function set_up(server: Server, page: Page): Promise<void> {
   await page.getByLabel('Password').fill(ADMIN.password);
   await page.getByRole('button', { name: 'Create the account' }).click();
   await page.getByRole('heading', { name: 'Campaigns', level: 1 }).waitFor();
+}
+
+/** Adds somebody on the page of people; answers the link that is shown, once. */
+export async function add_person(page: Page, name: string, email: string): Promise<string> {
+  await page.getByRole('button', { name: 'Add a person…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a person' });
+  await dialog.getByLabel('Name').fill(name);
+  await dialog.getByLabel('Email').fill(email);
+  await dialog.getByRole('button', { name: 'Add and make the link' }).click();
+  return page.getByLabel(`Send this link to ${name}`).inputValue();
 }
 
 /** Asks the interface in the name of whoever is signed in on `page`. */

@@ -48,6 +48,10 @@ pub struct Settings {
     #[serde(default)]
     #[cfg_attr(test, ts(type = "number | null"))]
     pub links_expire_at: Option<At>,
+    /// From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub wall_frozen_at: Option<At>,
 }
 
 /// What the wall calls people.

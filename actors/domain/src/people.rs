@@ -27,8 +27,21 @@ pub struct Person {
     pub email: String,
     pub name: String,
     pub role: Role,
-    /// A PHC string (argon2id), as <https://github.com/P-H-C/phc-string-format> has it.
+    /// A PHC string (argon2id), as <https://github.com/P-H-C/phc-string-format> has it; empty until
+    /// a password was chosen, and then nobody signs in.
     pub password_hash: String,
+    /// A link with which a password is chosen, once.
+    pub welcome: Option<Welcome>,
+    /// Since when nobody signs in.
+    pub disabled_at: Option<At>,
+}
+
+/// A one-time link with which somebody chooses their password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// SHA-256 of its token, hexadecimal: a stolen database lets nobody in.
+    pub token_sha256: String,
+    pub until: At,
 }
 
 /// Who a candidate is, to their campaign's creator.

@@ -218,7 +218,10 @@ pub trait People: Send + Sync {
 
     async fn person_by_email(&self, email: &str) -> Result<Option<Person>, Unavailable>;
 
-    /// How many administrators there are.
+    /// All accounts, by name.
+    async fn persons(&self) -> Result<Vec<Person>, Unavailable>;
+
+    /// How many administrators there are that may sign in.
     async fn administrators(&self) -> Result<u64, Unavailable>;
 
     /// Adds or overwrites a candidate's contact. Fails with [`PeopleError::EmailTaken`] when

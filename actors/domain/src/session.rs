@@ -25,7 +25,8 @@ pub use self::{
         RunState, SessionRow, TypingRow,
     },
     state::{
-        Announcement, Answering, Best, Credit, File, Late, Pause, Running, Session, Stage, Waiting,
+        Announcement, Answering, Best, Credit, File, Late, Mark, Pause, Running, Session, Stage,
+        Waiting,
     },
 };
 use crate::{
@@ -45,6 +46,8 @@ pub const FILED_AFTER: Ms = Ms(60 * 60_000);
 pub const REBASE_MAX: usize = 128;
 /// How many judged runs a session remembers.
 pub const JUDGED_MAX: usize = 64;
+/// How many marks of a question are kept: a lane of the monitor has no room for more.
+pub const MARKS_MAX: usize = 48;
 /// How many runs of one session may wait or run at once.
 pub const RUNS_WAITING_MAX: usize = 2;
 /// How many edits are kept apart at most, and how many bytes each brings at most.

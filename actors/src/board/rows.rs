@@ -2,8 +2,13 @@
 
 use bytes::Bytes;
 use domain::{
-    at::At, blob::sha256_hex, campaign::WallNames, ids::SessionId, people::Contact, points::Points,
-    session::CandidateRow,
+    at::At,
+    blob::sha256_hex,
+    campaign::WallNames,
+    ids::SessionId,
+    people::Contact,
+    points::Points,
+    session::{CandidateRow, Mark, QuestionScore},
 };
 use serde::Serialize;
 
@@ -27,10 +32,20 @@ struct Presence {
     edits: u32,
 }
 
+/// Row `about` of the wall: what may change while it is watched.
+#[derive(Serialize)]
+struct WallAbout<'a> {
+    title: &'a str,
+    opens_at: Option<At>,
+    closes_at: Option<At>,
+    frozen_at: Option<At>,
+}
+
 /// A row of the wall. It says nothing that is not for everybody.
 #[derive(Serialize)]
 struct WallRow {
     name: String,
+    started_at: At,
     score: Points,
     /// Questions with all their points.
     solved: usize,
@@ -46,6 +61,8 @@ struct WallQuestion {
     points: Points,
     tries: u32,
     solved_at_min: Option<i64>,
+    /// Tried since the freeze: what came of it is not told.
+    pending: bool,
 }
 
 impl State {
@@ -67,11 +84,20 @@ impl State {
     }
 
     pub(super) fn wall_changes(&self) -> Vec<Change> {
-        let names = self.row.as_ref().map(|row| row.settings.wall).unwrap_or_default();
+        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return vec![] };
+        let frozen_at = settings.wall_frozen_at;
         let row = |(session, seen): (&SessionId, &Seen)| {
-            (wall_key(*session), seen.wall_row(names).map(|row| json(&row)))
+            (wall_key(*session), seen.wall_row(settings.wall, frozen_at).map(|row| json(&row)))
         };
-        self.seen(&self.changed).map(row).collect()
+        let about = WallAbout {
+            title: &settings.title,
+            opens_at: settings.opens_at,
+            closes_at: settings.closes_at,
+            frozen_at,
+        };
+        let is_shown = self.heading_changed && settings.wall != WallNames::Off;
+        let about = is_shown.then(|| ("about".to_owned(), Some(json(&about))));
+        about.into_iter().chain(self.seen(&self.changed).map(row)).collect()
     }
 
     fn seen<'a>(
@@ -107,30 +133,60 @@ impl Seen {
         }
     }
 
-    fn wall_row(&self, names: WallNames) -> Option<WallRow> {
+    fn wall_row(&self, names: WallNames, frozen_at: Option<At>) -> Option<WallRow> {
         let candidate = self.candidate.as_ref().filter(|_| self.is_invited)?;
         let started_at = candidate.started_at?;
         let minute = |at: At| (at - started_at).0 / 60_000;
-        let question = |question: &domain::session::QuestionScore| WallQuestion {
-            score: question.score,
-            points: question.points,
-            tries: question.runs,
-            solved_at_min: question
-                .best_at
-                .filter(|_| question.score > Points::default())
-                .map(minute),
+        let question = |question: &QuestionScore| {
+            let shown = shown(question, frozen_at);
+            WallQuestion {
+                score: shown.score,
+                points: question.points,
+                tries: question.runs,
+                solved_at_min: shown.at.filter(|_| shown.score > Points::default()).map(minute),
+                pending: shown.pending,
+            }
         };
         let questions: Vec<_> = candidate.questions.iter().map(question).collect();
         let is_solved = |one: &&WallQuestion| one.score == one.points;
         Some(WallRow {
             name: wall_name(names, self.contact.as_ref())?,
-            score: candidate.score,
+            started_at,
+            score: questions.iter().map(|one| one.score).sum(),
             solved: questions.iter().filter(is_solved).count(),
             minutes: questions.iter().filter_map(|one| one.solved_at_min).sum(),
             questions,
             finished: candidate.sealed_at.is_some(),
         })
     }
+}
+
+/// What a wall tells of a question.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown {
+    score: Points,
+    /// When it came to that.
+    at: Option<At>,
+    pending: bool,
+}
+
+/// How a question stands, or stood when the wall froze. A program's best counts, and a quiz's last
+/// answer.
+fn shown(question: &QuestionScore, frozen_at: Option<At>) -> Shown {
+    let since = |frozen_at: &At| question.marks.iter().any(|mark| *frozen_at <= mark.at);
+    let Some(frozen_at) = frozen_at.filter(since) else {
+        return Shown { score: question.score, at: question.best_at, pending: false };
+    };
+    let before = question.marks.iter().take_while(|mark| mark.at < frozen_at);
+    let is_quiz = question.total == 0;
+    // The first of equals stands: its time is the one that counts.
+    let stood = before.fold(None, |best: Option<&Mark>, mark| match best {
+        Some(best) if !is_quiz && mark.score <= best.score => Some(best),
+        _ => Some(mark),
+    });
+    let score = stood.map_or(Points::default(), |mark| mark.score);
+    let is_solved = !is_quiz && score == question.points;
+    Shown { score, at: stood.filter(|_| !is_quiz).map(|mark| mark.at), pending: !is_solved }
 }
 
 /// What the wall calls somebody; `None` while there is no wall.
@@ -152,4 +208,58 @@ fn wall_name(names: WallNames, contact: Option<&Contact>) -> Option<String> {
 /// A key that tells nobody which session it is.
 fn wall_key(session: SessionId) -> String {
     sha256_hex(session.uuid().as_bytes()).chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(total: u32, marks: &[(i64, u32)]) -> QuestionScore {
+        let points = Points::from_hundredths;
+        let mark =
+            |&(at, score): &(i64, u32)| Mark { at: At(at), score: points(score), all: score == 10 };
+        let marks: Vec<_> = marks.iter().map(mark).collect();
+        let best = marks.iter().max_by_key(|mark| mark.score);
+        QuestionScore {
+            score: best.map_or(points(0), |mark| mark.score),
+            points: points(10),
+            passed: 0,
+            total,
+            answered: true,
+            runs: 3,
+            best_at: best.map(|mark| mark.at),
+            marks,
+        }
+    }
+
+    fn stood(total: u32, marks: &[(i64, u32)]) -> (u32, Option<i64>, bool) {
+        let shown = shown(&question(total, marks), Some(At(100)));
+        (shown.score.hundredths(), shown.at.map(|at| at.0), shown.pending)
+    }
+
+    #[test]
+    fn a_frozen_wall_tells_what_stood_before_and_that_somebody_tried_since() {
+        assert_eq!(stood(2, &[(20, 5), (90, 5), (100, 10)]), (5, Some(20), true));
+        assert_eq!(stood(2, &[(100, 10)]), (0, None, true));
+        assert_eq!(stood(2, &[(120, 0)]), (0, None, true), "a failure looks like a success");
+    }
+
+    #[test]
+    fn what_was_solved_before_the_freeze_stays_solved() {
+        assert_eq!(stood(2, &[(20, 10), (120, 3)]), (10, Some(20), false));
+        assert_eq!(stood(2, &[(20, 4)]), (4, Some(20), false));
+        assert_eq!(stood(2, &[]), (0, None, false));
+    }
+
+    #[test]
+    fn a_quiz_stands_on_a_frozen_wall_as_it_was_last_answered_before() {
+        assert_eq!(stood(0, &[(20, 10), (30, 0), (120, 10)]), (0, None, true));
+        assert_eq!(stood(0, &[(20, 10), (120, 0)]), (10, None, true));
+    }
+
+    #[test]
+    fn a_wall_that_is_not_frozen_tells_everything() {
+        let told = shown(&question(2, &[(20, 5), (120, 10)]), None);
+        assert_eq!((told.score.hundredths(), told.at, told.pending), (10, Some(At(120)), false));
+    }
 }

@@ -172,3 +172,14 @@ fn topics_are_seen_by_those_they_are_for() {
         assert_eq!(watch(topic), [NO; 4], "{topic}");
     }
 }
+
+#[test]
+fn administrators_manage_accounts_and_shut_out_anybody_but_themselves() {
+    let manage = |act| {
+        everybody().map(|who| [Relation::Own, Relation::Other].map(|it| may_manage(who, it, act)))
+    };
+    for act in [AccountAct::List, AccountAct::Add, AccountAct::Renew, AccountAct::Enable] {
+        assert_eq!(manage(act), [ANY, NO, NO, NO], "{act:?}");
+    }
+    assert_eq!(manage(AccountAct::Disable), [[false, true], NO, NO, NO]);
+}

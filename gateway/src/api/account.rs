@@ -32,7 +32,7 @@ struct PersonRow {
     role: Role,
 }
 
-type SignedIn = ([(HeaderName, HeaderValue); 1], Json<PersonView>);
+pub(crate) type SignedIn = ([(HeaderName, HeaderValue); 1], Json<PersonView>);
 
 impl PersonView {
     fn of(person: &Person) -> Self {
@@ -98,21 +98,33 @@ pub(crate) async fn make_person(
     role: Role,
 ) -> Result<Person, Refusal> {
     let (name, email) = (name.trim().to_owned(), email.trim().to_owned());
+    check(&name, &email)?;
+    let password_hash = hashed(password).await?;
+    let id = PersonId::random();
+    Ok(Person { id, email, name, role, password_hash, welcome: None, disabled_at: None })
+}
+
+/// Refuses a name or an address that nobody has.
+pub(crate) fn check(name: &str, email: &str) -> Result<(), Refusal> {
     if !(1..=200).contains(&name.chars().count()) {
         return Err(Refusal::invalid("bad_name", "a name has between 1 and 200 characters"));
     }
-    if !is_email(&email) {
+    if !is_email(email) {
         return Err(Refusal::invalid("bad_email", "this is not a whole email address"));
     }
+    Ok(())
+}
+
+/// The hash to keep of a password that may be chosen.
+pub(crate) async fn hashed(password: String) -> Result<String, Refusal> {
     if !secret::is_acceptable(&password) {
         let text = "a password has at least 9 characters, not all of them digits";
         return Err(Refusal::invalid("weak_password", text));
     }
-    let hashed = secret::hash(password).await.map_err(|error| {
+    secret::hash(password).await.map_err(|error| {
         tracing::error!(%error, "a password could not be hashed");
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "this failed on our side")
-    })?;
-    Ok(Person { id: PersonId::random(), email, name, role, password_hash: hashed })
+    })
 }
 
 #[derive(Deserialize)]
@@ -133,6 +145,7 @@ pub(crate) async fn sign_in(
         return Err(wrong_password());
     }
     let person = app.node.deps.people.person_by_email(asked.email.trim()).await?;
+    let person = person.filter(|person| person.disabled_at.is_none());
     let hash = person.as_ref().map(|person| person.password_hash.clone());
     let is_right = secret::verify(asked.password, hash).await;
     match person.filter(|_| is_right) {
@@ -146,7 +159,7 @@ fn wrong_password() -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, "wrong_password", text)
 }
 
-async fn signed_in(app: &App, person: &Person) -> Result<SignedIn, Refusal> {
+pub(crate) async fn signed_in(app: &App, person: &Person) -> Result<SignedIn, Refusal> {
     let cookie = caller::sign_in(app, Who::Person(person.id, person.role)).await?;
     Ok(([cookie], Json(PersonView::of(person))))
 }

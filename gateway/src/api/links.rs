@@ -300,6 +300,7 @@ pub(crate) async fn wall(
         "questions": questions,
         "opens_at": row.settings.opens_at,
         "closes_at": row.settings.closes_at,
+        "frozen_at": row.settings.wall_frozen_at,
         "time_allowed_ms": row.settings.time_allowed,
     });
     Ok(([cookie], Json(view)))

@@ -214,7 +214,7 @@ pub(crate) async fn practice(
             "starters": starters,
             "limits": Limits::default(),
             "validators": [{
-                "name": "1", "shown": true, "weight": 1,
+                "name": "Example", "shown": true, "weight": 1,
                 "input": PRACTICE_INPUT, "expected": PRACTICE_OUTPUT,
             }],
         },
@@ -239,7 +239,7 @@ pub(crate) async fn practice_run(
     let outcome = run_once(&app, asked.language, asked.files, stdin, Some(expected)).await;
     let view = |result: &domain::run::ValidatorResult| {
         json!({
-            "validator": result.validator, "name": "1", "shown": true,
+            "validator": result.validator, "name": "Example", "shown": true,
             "verdict": result.verdict, "detail": result.detail,
             "cpu_ms": result.cpu_ms, "wall_ms": result.wall_ms,
             "memory_bytes": result.memory_bytes,

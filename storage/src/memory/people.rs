@@ -104,9 +104,20 @@ impl ports::People for Memory {
         Ok(lock(&self.people).by_email(email).cloned())
     }
 
+    async fn persons(&self) -> Result<Vec<Person>, Unavailable> {
+        let people = lock(&self.people);
+        let mut all: Vec<Person> = people.persons.values().cloned().collect();
+        all.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        Ok(all)
+    }
+
     async fn administrators(&self) -> Result<u64, Unavailable> {
         let people = lock(&self.people);
-        let administrators = people.persons.values().filter(|p| p.role == Role::Administrator);
+        let administrators = people.persons.values().filter(|person| {
+            person.role == Role::Administrator
+                && person.disabled_at.is_none()
+                && !person.password_hash.is_empty()
+        });
         Ok(administrators.count() as u64)
     }
 

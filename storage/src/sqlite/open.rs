@@ -72,8 +72,11 @@ struct Migration {
     oldest: i64,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { sql: include_str!("../../migrations/0001_start.sql"), oldest: 1 }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("../../migrations/0001_start.sql"), oldest: 1 },
+    // A program of before would let in who was disabled.
+    Migration { sql: include_str!("../../migrations/0002_accounts.sql"), oldest: 2 },
+];
 
 const FILE: &str = "polycode.db";
 const LOCK: &str = "lock";

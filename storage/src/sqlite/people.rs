@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::{CampaignId, PersonId, SessionId},
-    people::{Contact, HttpSession, Link, Opens, Person, Role, Who},
+    people::{Contact, HttpSession, Link, Opens, Person, Role, Welcome, Who},
     ports::{People, PeopleError, Unavailable},
 };
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
@@ -15,19 +15,25 @@ use super::{
 };
 
 const ADD_PERSON: &str = "
-    INSERT INTO people (id, email, email_key, name, role, password_hash)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    INSERT INTO people
+        (id, email, email_key, name, role, password_hash, welcome_sha256, welcome_until, disabled_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 const SAVE_PERSON: &str = "
-    UPDATE people SET email = ?2, email_key = ?3, name = ?4, role = ?5, password_hash = ?6
+    UPDATE people
+    SET email = ?2, email_key = ?3, name = ?4, role = ?5, password_hash = ?6,
+        welcome_sha256 = ?7, welcome_until = ?8, disabled_at = ?9
     WHERE id = ?1";
 
-const PERSON: &str = "SELECT id, email, name, role, password_hash FROM people WHERE id = ?1";
+const PERSON: &str = "SELECT * FROM people WHERE id = ?1";
 
-const PERSON_BY_EMAIL: &str =
-    "SELECT id, email, name, role, password_hash FROM people WHERE email_key = ?1";
+const PERSON_BY_EMAIL: &str = "SELECT * FROM people WHERE email_key = ?1";
 
-const ADMINISTRATORS: &str = "SELECT count(*) FROM people WHERE role = 'administrator'";
+const PERSONS: &str = "SELECT * FROM people ORDER BY name, id";
+
+const ADMINISTRATORS: &str = "
+    SELECT count(*) FROM people
+    WHERE role = 'administrator' AND disabled_at IS NULL AND password_hash <> ''";
 
 const SAVE_CONTACT: &str = "
     INSERT INTO contacts (session, campaign, email, email_key, name, alias)
@@ -78,6 +84,12 @@ impl People for Sqlite {
     async fn person_by_email(&self, email: &str) -> Result<Option<Person>, Unavailable> {
         let found = self.one::<Kept<Person>>(PERSON_BY_EMAIL, email.to_lowercase()).await?;
         Ok(found.map(|kept| kept.0))
+    }
+
+    async fn persons(&self) -> Result<Vec<Person>, Unavailable> {
+        let rows: Vec<Kept<Person>> =
+            sqlx::query_as(PERSONS).fetch_all(&self.readers).await.map_err(away)?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     async fn administrators(&self) -> Result<u64, Unavailable> {
@@ -190,7 +202,10 @@ impl Sqlite {
                     .bind(person.email.to_lowercase())
                     .bind(person.name)
                     .bind(print_role(person.role))
-                    .bind(person.password_hash);
+                    .bind(person.password_hash)
+                    .bind(person.welcome.as_ref().map(|welcome| welcome.token_sha256.clone()))
+                    .bind(person.welcome.map(|welcome| welcome.until.0))
+                    .bind(person.disabled_at.map(|at| at.0));
                 taken(kept.execute(on).await)
             })
         })
@@ -247,6 +262,8 @@ impl FromRow<'_, SqliteRow> for Kept<Person> {
             name: row.try_get("name")?,
             role: read_role(row.try_get("role")?).ok_or_else(|| damaged("role"))?,
             password_hash: row.try_get("password_hash")?,
+            welcome: read_welcome(row)?,
+            disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(At),
         }))
     }
 }
@@ -298,6 +315,12 @@ fn parse<T: std::str::FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx:
 
 fn damaged(column: &str) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.into(), source: "not what was written".into() }
+}
+
+fn read_welcome(row: &SqliteRow) -> Result<Option<Welcome>, sqlx::Error> {
+    let token: Option<String> = row.try_get("welcome_sha256")?;
+    let until = row.try_get::<Option<i64>, _>("welcome_until")?.map(At);
+    Ok(token.zip(until).map(|(token_sha256, until)| Welcome { token_sha256, until }))
 }
 
 const fn print_role(role: Role) -> &'static str {

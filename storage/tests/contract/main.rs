@@ -87,6 +87,8 @@ every_store! {
         a_person_is_found_by_id_and_email,
         an_email_is_taken_whatever_its_case,
         administrators_are_counted,
+        who_cannot_sign_in_is_no_administrator,
+        all_accounts_come_by_name_with_their_links,
         a_contact_is_unique_in_its_campaign,
         contacts_come_by_name,
         links_come_oldest_first,

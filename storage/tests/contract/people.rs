@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{
     at::At,
     ids::{CampaignId, PersonId, SessionId},
-    people::{Contact, HttpSession, Link, Opens, Person, Role, Who},
+    people::{Contact, HttpSession, Link, Opens, Person, Role, Welcome, Who},
     ports::PeopleError,
 };
 
@@ -43,6 +43,30 @@ pub(crate) async fn administrators_are_counted(store: Arc<impl Store>) {
         store.add_person(person(n, &format!("{n}@example.org"), role)).await.unwrap();
     }
     assert_eq!(store.administrators().await.unwrap(), 2);
+}
+
+pub(crate) async fn who_cannot_sign_in_is_no_administrator(store: Arc<impl Store>) {
+    let one = person(1, "1@example.org", Role::Administrator);
+    store.add_person(Person { disabled_at: Some(At(5)), ..one.clone() }).await.unwrap();
+    let two = person(2, "2@example.org", Role::Administrator);
+    store.add_person(Person { password_hash: String::new(), ..two }).await.unwrap();
+    assert_eq!(store.administrators().await.unwrap(), 0);
+    store.save_person(one).await.unwrap();
+    assert_eq!(store.administrators().await.unwrap(), 1);
+}
+
+pub(crate) async fn all_accounts_come_by_name_with_their_links(store: Arc<impl Store>) {
+    let welcome = Some(Welcome { token_sha256: "aa".into(), until: At(9) });
+    let cleo = Person { name: "Cleo".into(), welcome, ..person(1, "1@example.org", Role::Creator) };
+    let disabled_at = Some(At(7));
+    let bob = Person { name: "Bob".into(), disabled_at, ..person(2, "2@x.org", Role::Creator) };
+    for person in [&cleo, &bob] {
+        store.add_person(person.clone()).await.unwrap();
+    }
+    assert_eq!(store.persons().await.unwrap(), [bob, cleo.clone()]);
+    let opened = Person { welcome: None, ..cleo };
+    store.save_person(opened.clone()).await.unwrap();
+    assert_eq!(store.person(opened.id).await.unwrap(), Some(opened));
 }
 
 pub(crate) async fn a_contact_is_unique_in_its_campaign(store: Arc<impl Store>) {
@@ -132,7 +156,15 @@ fn is_taken(answer: Result<(), PeopleError>) -> bool {
 
 fn person(n: u128, email: &str, role: Role) -> Person {
     let id = PersonId::from_u128(n);
-    Person { id, email: email.into(), name: "Ada".into(), role, password_hash: "$x".into() }
+    Person {
+        id,
+        email: email.into(),
+        name: "Ada".into(),
+        role,
+        password_hash: "$x".into(),
+        welcome: None,
+        disabled_at: None,
+    }
 }
 
 fn contact(n: u128, email: &str, name: &str) -> Contact {

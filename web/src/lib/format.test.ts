@@ -29,7 +29,9 @@ test('a day is a day in its zone', () => {
 });
 
 test('a countdown reaches zero only at the end', () => {
-  expect(countdown(3_600_000)).toBe('1:00:00');
+  expect(countdown(3_600_000)).toBe('60:00');
+  expect(countdown(5_999_000)).toBe('99:59');
+  expect(countdown(6_000_000)).toBe('1:40:00');
   expect(countdown(1_420_001)).toBe('23:41');
   expect(countdown(9_901)).toBe('00:10');
   expect(countdown(7_400)).toBe('00:07.4');

@@ -56,7 +56,7 @@ export function same_day(a: number, b: number, zone: string): boolean {
   return day.format(a) === day.format(b);
 }
 
-/** "23:41", "1:23:41"; under ten seconds "00:07.4". Rounded up, so that it shows zero only when it is. */
+/** "23:41", "83:41", from a hundred minutes on "1:43:41"; under ten seconds "00:07.4". Rounded up, so that it shows zero only when it is. */
 export function countdown(ms: number): string {
   if (ms > 0 && ms <= 9_900) {
     const tenths = Math.ceil(ms / 100);
@@ -64,7 +64,8 @@ export function countdown(ms: number): string {
   }
   const total = Math.ceil(ms / 1_000);
   const two = (value: number) => String(value).padStart(2, '0');
-  const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
+  const long = total >= 6_000;
+  const [hours, minutes, seconds] = [long ? Math.floor(total / 3_600) : 0, Math.floor(total / 60) % (long ? 60 : 100), total % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${two(minutes)}:${two(seconds)}`;
 }
 
@@ -79,6 +80,12 @@ export function duration(ms: number): string {
     ...((seconds && !hours) || total === 0 ? [`${seconds}${NBSP}s`] : []),
   ];
   return parts.join(' ');
+}
+
+/** Time used, as a large figure: whole minutes, under ten of them with seconds, and what is said after it. */
+export function used_of(ms: number, allowed: number): { figure: string; unit: string } {
+  const all = `${number(allowed / 60_000)}${NBSP}min`;
+  return ms < 600_000 ? { figure: duration(ms), unit: all } : { figure: number(ms / 60_000), unit: all };
 }
 
 /** "14 ms", "2.00 s", "2,00 s". */

@@ -51,7 +51,11 @@ export type OutputRow = { offset: number; text: string };
 
 // --- topic `wall.<campaign>` ---
 
-export type WallCell = { score: number; points: number; tries: number; solved_at_min: number | null };
+/** `pending`: tried since the freeze; what came of it is not told. */
+export type WallCell = { score: number; points: number; tries: number; solved_at_min: number | null; pending?: boolean };
+
+/** Row `about`: what may change while the wall is watched. */
+export type WallAbout = { title: string; opens_at: number | null; closes_at: number | null; frozen_at: number | null };
 
 export type WallRow = {
   name: string;
@@ -59,7 +63,7 @@ export type WallRow = {
   solved: number;
   minutes: number;
   questions: WallCell[];
-  started_at: number | null;
+  started_at: number;
   finished: boolean;
 };
 
@@ -176,7 +180,8 @@ export type Wall = {
   title: string;
   zone: string;
   questions: { title: string; points: number }[];
-  opens_at: number;
+  opens_at: number | null;
   closes_at: number | null;
+  frozen_at: number | null;
   time_allowed_ms: number;
 };

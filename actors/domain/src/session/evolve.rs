@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Announcement, Answering, Best, Credit, Event, File, FileKey, History, JUDGED_MAX, LastVerdict,
-    Late, Pause, RunResult, Running, Session, Stage, Waiting,
+    Late, Mark, Pause, RunResult, Running, Session, Stage, Waiting,
 };
 use crate::{
     at::At,
@@ -59,6 +59,11 @@ impl Session {
                 }
             }
             Event::Judged { submission, results, .. } => self.judge(*submission, results, at),
+            Event::Answered { question, .. } => {
+                let Some(run) = &mut self.run else { return };
+                run.apply(event, at);
+                run.note_answer(*question, &self.plan, at);
+            }
             event => {
                 if let Some(run) = &mut self.run {
                     run.apply(event, at);
@@ -99,6 +104,10 @@ impl Session {
             answer.run_revision = None;
         }
         let Some(best) = best_of(plan, results) else { return };
+        if !failed {
+            let all = best.passed == best.total;
+            answer.note(Mark { at: waiting.at, score: best.score, all });
+        }
         // The first of equals stands: its time is the one that counts.
         if answer
             .best
@@ -125,6 +134,16 @@ fn best_of(plan: &QuestionPlan, results: &[RunResult]) -> Option<Best> {
 }
 
 impl Running {
+    /// What the answer to a quiz is worth now.
+    fn note_answer(&mut self, question: u16, plan: &crate::plan::Plan, at: At) {
+        let n = usize::from(question);
+        let Some((answer, plan)) = self.questions.get_mut(n).zip(plan.questions.get(n)) else {
+            return;
+        };
+        let score = answer.score(plan);
+        answer.note(Mark { at, score, all: score == plan.points });
+    }
+
     fn new(started_at: At, ends_at: At, seat: SeatId, plan: &crate::plan::Plan) -> Self {
         let is_linear = plan.is_linear();
         let mut run = Self { started_at, ends_at, seats: vec![seat], ..Self::default() };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Announcement, Best, Credit, RunKind, RunResult, Stage};
+use super::{Announcement, Best, Credit, Mark, Pause, RunKind, RunResult, Stage};
 use crate::{
     at::{At, Ms},
     content::Language,
@@ -169,6 +169,8 @@ pub struct CandidateRow {
     #[cfg_attr(test, ts(type = "number"))]
     pub shift_ms: Ms,
     pub credits: Vec<Credit>,
+    #[serde(default)]
+    pub pauses: Vec<Pause>,
     /// Validators passed, and all of them, over all questions of code.
     pub passed: u32,
     pub total: u32,
@@ -201,6 +203,9 @@ pub struct QuestionScore {
     pub runs: u32,
     #[cfg_attr(test, ts(type = "number | null"))]
     pub best_at: Option<At>,
+    /// What it was worth when, oldest first.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
 }
 
 /// The last run's verdict.

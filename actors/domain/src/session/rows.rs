@@ -151,6 +151,7 @@ impl Session {
             paused_at: run.and_then(|run| run.paused_at),
             shift_ms: run.map(|run| run.shift).unwrap_or_default(),
             credits: run.map(|run| run.credits.clone()).unwrap_or_default(),
+            pauses: run.map(|run| run.pauses.clone()).unwrap_or_default(),
             passed: questions.iter().map(|question| question.passed).sum(),
             total: questions.iter().map(|question| question.total).sum(),
             score: questions.iter().map(|question| question.score).sum(),
@@ -186,6 +187,7 @@ fn question_score(plan: &QuestionPlan, answer: &Answering) -> QuestionScore {
         answered: answer.is_answered(),
         runs: answer.runs,
         best_at: answer.best_at,
+        marks: answer.marks.clone(),
     }
 }
 

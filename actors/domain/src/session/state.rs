@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileKey, History, LastVerdict, RunKind, Terms};
+use super::{FileKey, History, LastVerdict, MARKS_MAX, RunKind, Terms};
 use crate::{
     at::{At, Ms},
     content::{Language, SourceFile},
@@ -98,8 +98,11 @@ pub struct Credit {
 
 /// A pause that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Pause {
+    #[cfg_attr(test, ts(type = "number"))]
     pub from: At,
+    #[cfg_attr(test, ts(type = "number"))]
     pub to: At,
 }
 
@@ -123,6 +126,22 @@ pub struct Answering {
     pub best: Option<Best>,
     /// When it was first solved in full, or came to its best.
     pub best_at: Option<At>,
+    /// What it was worth when; at most [`MARKS_MAX`], oldest first.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
+}
+
+/// What a counting run, or an answer to a quiz, was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Mark {
+    /// When it was asked for.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: At,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub score: Points,
+    /// Whether everything passed.
+    pub all: bool,
 }
 
 /// Where a question stands.
@@ -225,6 +244,23 @@ impl Answering {
             }
             Task::Code { .. } => self.best.map(|best| best.score).unwrap_or_default(),
         }
+    }
+
+    /// Keeps a mark. When there are too many, the first one goes that was no better than those before it.
+    pub(super) fn note(&mut self, mark: Mark) {
+        if self.marks.len() == MARKS_MAX {
+            let mut best = None;
+            let no_better = |mark: &Mark| {
+                let is_better = best < Some(mark.score);
+                best = best.max(Some(mark.score));
+                !is_better
+            };
+            let at = self.marks.iter().position(no_better).unwrap_or(0);
+            self.marks.remove(at);
+        }
+        // Verdicts come in any order.
+        let at = self.marks.partition_point(|before| before.at <= mark.at);
+        self.marks.insert(at, mark);
     }
 
     /// Whether the text is another than the one that was last judged.

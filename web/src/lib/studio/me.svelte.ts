@@ -26,6 +26,11 @@ class Me {
     ({ person: this.person } = await api<{ person: Person }>('setup', { method: 'POST', body }));
   }
 
+  /** Chooses a password with a one-time link, and is signed in with it. */
+  async choose(path: string, token: string, password: string): Promise<void> {
+    ({ person: this.person } = await api<{ person: Person }>(path, { method: 'PUT', body: { token, password } }));
+  }
+
   async sign_out(): Promise<void> {
     await api('sign-out', { method: 'POST', body: {} });
     this.person = null;

@@ -8,7 +8,7 @@ const NOW = 100 * MIN;
 function row(rest: Partial<CandidateRow> = {}): CandidateRow {
   return {
     session: 's', status: 'test_in_process', decline_reason: null, current: 0, time_allowed_ms: 60 * MIN, started_at: NOW - 20 * MIN, ends_at: NOW + 40 * MIN, time_up_at: null, sealed_at: null,
-    handed_in: false, paused_at: null, shift_ms: 0, credits: [], passed: 0, total: 5, score: 0, questions: [], last_verdict: null, waiting: [], edits: 0, minutes: [], seats: 1, lates: 0, late_accepted: 0, ...rest,
+    handed_in: false, paused_at: null, shift_ms: 0, credits: [], pauses: [], passed: 0, total: 5, score: 0, questions: [], last_verdict: null, waiting: [], edits: 0, minutes: [], seats: 1, lates: 0, late_accepted: 0, ...rest,
   };
 }
 const pulse = (rest: Partial<Pulse> = {}): Pulse => ({ connected: true, heard_at: NOW, rtt_ms: 40, typed_at: NOW, edits: 1, ...rest });
@@ -45,9 +45,22 @@ test('the axis is as long as the longest session, seconds given back aside', () 
 
 test('a lane is in minutes since the start', () => {
   const view = lane(row({ minutes: [5, 0, 7], credits: [{ from: NOW - 10 * MIN, to: NOW - 8 * MIN, ms: 2 * MIN }], last_verdict: { verdict: 'accepted', cpu_ms: 1, at: NOW - 5 * MIN } }), 60, NOW);
-  expect(view).toMatchObject({ end: 60, now: 20, edits: [5, 0, 7], bucket_minutes: 1, off: [{ from: 10, to: 12 }], marks: [{ at: 15, kind: 'passed' }] });
+  expect(view).toMatchObject({ end: 60, now: 20, edits: [5, 0, 7], bucket_minutes: 1, off: [{ from: 10, to: 12, whose: 'ours' }], marks: [{ at: 15, kind: 'passed' }] });
   expect(lane(row({ minutes: Array.from({ length: 400 }, () => 1) }), 480, NOW)?.edits.slice(0, 2)).toEqual([3, 3]);
   expect(lane(row({ started_at: null }), 60, NOW)).toBeUndefined();
+});
+
+test('a lane has a mark for each run that counted, and hatches what was lost and by whom', () => {
+  const mark = (minute: number, all: boolean) => ({ at: NOW - 20 * MIN + minute * MIN, score: 5, all });
+  const scored = { score: 5, points: 10, passed: 1, answered: true, runs: 2, best_at: null };
+  const questions = [{ ...scored, total: 3, marks: [mark(4, false), mark(9, true)] }, { ...scored, total: 0, marks: [mark(6, true)] }];
+  const past = { questions, pauses: [{ from: NOW - 8 * MIN, to: NOW - 5 * MIN }] };
+  const view = lane(row(past), 60, NOW, pulse({ connected: false, heard_at: NOW - 2 * MIN }));
+  expect(view?.marks).toEqual([{ at: 4, kind: 'failed' }, { at: 9, kind: 'passed' }]);
+  expect(view?.off).toEqual([{ from: 12, to: 15, whose: 'pause' }, { from: 18, to: 20, whose: 'theirs' }]);
+  expect(lane(row(past), 60, NOW, pulse())?.off).toHaveLength(1);
+  const paused = lane(row({ paused_at: NOW - 3 * MIN }), 60, NOW, pulse());
+  expect(paused?.off).toEqual([{ from: 17, to: 20, whose: 'pause' }]);
 });
 
 test('the last outage is told once, with how many had it', () => {

@@ -1,5 +1,6 @@
 /** What the monitor makes of its rows: the order, who needs a look, the shared axis. Pure. */
-import type { Mark, Off } from '$lib/Ruler.svelte';
+import type { Lost } from '$lib/Lane.svelte';
+import type { Mark } from '$lib/Ruler.svelte';
 import type { CandidateRow } from '$lib/wire/CandidateRow';
 import type { Watched } from './room.svelte';
 
@@ -77,10 +78,10 @@ export function axis(rows: CandidateRow[]): { minutes: number; places: number[] 
   return { minutes, places: Array.from({ length: minutes / step + 1 }, (_, i) => i * step) };
 }
 
-export type LaneView = { end: number; now: number | undefined; edits: number[]; bucket_minutes: number; off: Off[]; marks: Mark[] };
+export type LaneView = { end: number; now: number | undefined; edits: number[]; bucket_minutes: number; off: Lost[]; marks: Mark[] };
 
 /** One candidate's lane, in minutes since the start; `now` as of a whole minute is enough. */
-export function lane(row: CandidateRow, minutes: number, now: number): LaneView | undefined {
+export function lane(row: CandidateRow, minutes: number, now: number, pulse?: Pulse): LaneView | undefined {
   const { started_at, ends_at } = row;
   if (started_at === null || ends_at === null) return undefined;
   const at = (moment: number) => Math.min(minutes, Math.max(0, (moment - started_at) / MINUTE));
@@ -91,15 +92,30 @@ export function lane(row: CandidateRow, minutes: number, now: number): LaneView 
     now: over === null ? at(Math.min(row.paused_at ?? now, ends_at)) : undefined,
     edits: bucketed(row.minutes, bucket_minutes),
     bucket_minutes,
-    off: row.credits.map(({ from, to }) => ({ from: at(from), to: Math.max(at(to), at(from) + minutes / 100) })),
+    off: lost(row, now, pulse).map(({ from, to, whose }) => ({ from: at(from), to: Math.max(at(to), at(from) + minutes / 100), whose })),
     marks: marks(row, at),
   };
 }
 
+/** Spans of time that were not theirs to use, or not heard of: of links only the present one is known. */
+function lost(row: CandidateRow, now: number, pulse: Pulse | undefined): Lost[] {
+  // Rows that were stored before pauses were kept have none.
+  const spans: Lost[] = [...row.credits.map(({ from, to }) => ({ from, to, whose: 'ours' as const })), ...(row.pauses ?? []).map(span => ({ ...span, whose: 'pause' as const }))];
+  if (!sits(row)) return spans;
+  if (row.paused_at !== null) spans.push({ from: row.paused_at, to: now, whose: 'pause' });
+  else if (pulse && !pulse.connected && pulse.heard_at < now) spans.push({ from: pulse.heard_at, to: now, whose: 'theirs' });
+  return spans;
+}
+
 function marks({ questions, last_verdict }: CandidateRow, at: (moment: number) => number): Mark[] {
   const found = new Map<number, Mark>();
-  for (const { best_at, passed, total } of questions) if (best_at !== null) found.set(at(best_at), { at: at(best_at), kind: passed === total ? 'passed' : 'failed' });
-  if (last_verdict) found.set(at(last_verdict.at), { at: at(last_verdict.at), kind: last_verdict.verdict === 'accepted' ? 'passed' : 'failed' });
+  for (const { best_at, passed, total, marks } of questions) {
+    // A quiz is answered, not run; a row of before knows only its best.
+    if (total === 0) continue;
+    if (marks?.length) for (const mark of marks) found.set(at(mark.at), { at: at(mark.at), kind: mark.all ? 'passed' : 'failed' });
+    else if (best_at !== null) found.set(at(best_at), { at: at(best_at), kind: passed === total ? 'passed' : 'failed' });
+  }
+  if (last_verdict && found.size === 0) found.set(at(last_verdict.at), { at: at(last_verdict.at), kind: last_verdict.verdict === 'accepted' ? 'passed' : 'failed' });
   return [...found.values()];
 }
 

@@ -1,5 +1,5 @@
 /** The order of a wall, and what is told beside it. */
-import type { WallRow } from '$lib/wire';
+import type { WallCell, WallRow } from '$lib/wire';
 
 export type Placed = { key: string; rank: number; row: WallRow };
 
@@ -15,29 +15,55 @@ export function standing(rows: Iterable<[key: string, row: WallRow]>): Placed[] 
   return placed;
 }
 
-/** The minute at which each question was first solved. */
-export function firsts(rows: Iterable<WallRow>, questions: number): (number | null)[] {
-  const first = Array.from({ length: questions }, (): number | null => null);
-  for (const row of rows) {
-    for (const [n, cell] of row.questions.entries()) {
-      const minute = cell.solved_at_min;
-      if (minute !== null && (first[n] ?? Infinity) > minute) first[n] = minute;
-    }
-  }
-  return first;
+/** What a cell says of a question. */
+export type Standing = 'untried' | 'pending' | 'solved' | 'some' | 'tried';
+
+export function stands({ score, points, tries, pending }: WallCell): Standing {
+  if (pending) return 'pending';
+  if (points > 0 && score >= points) return 'solved';
+  if (score > 0) return 'some';
+  return tries > 0 ? 'tried' : 'untried';
 }
 
-export type Solved = { key: string; name: string; question: number; tries: number; minute: number; at: number | null; is_first: boolean };
+/** The minute at which a question was solved in full; a quiz has none. */
+function solved_minute(cell: WallCell): number | null {
+  return stands(cell) === 'solved' ? cell.solved_at_min : null;
+}
+
+/** Who solved each question in the fewest minutes, by key; of equals who did it first. */
+export function firsts(rows: Iterable<[key: string, row: WallRow]>, questions: number): (string | null)[] {
+  const first: ({ key: string; minute: number; at: number } | null)[] = Array.from({ length: questions }, () => null);
+  for (const [key, row] of rows) {
+    for (const [n, cell] of row.questions.entries()) {
+      const minute = solved_minute(cell);
+      if (minute === null || n >= questions) continue;
+      const [before, at] = [first[n], row.started_at + minute * 60_000];
+      if (!before || minute < before.minute || (minute === before.minute && at < before.at)) first[n] = { key, minute, at };
+    }
+  }
+  return first.map(one => one?.key ?? null);
+}
+
+export type Solved = { key: string; name: string; question: number; tries: number; at: number; is_first: boolean };
 
 /** What was solved last, the latest first. */
-export function last_solved(placed: readonly Placed[], first: readonly (number | null)[], count: number): Solved[] {
+export function last_solved(placed: readonly Placed[], first: readonly (string | null)[], count: number): Solved[] {
   const all = placed.flatMap(({ key, row }) =>
     row.questions.flatMap((cell, question) => {
-      const minute = cell.solved_at_min;
+      const minute = solved_minute(cell);
       if (minute === null) return [];
-      const at = row.started_at === null ? null : row.started_at + minute * 60_000;
-      return [{ key, name: row.name, question, tries: cell.tries, minute, at, is_first: first[question] === minute }];
+      return [{ key, name: row.name, question, tries: cell.tries, at: row.started_at + minute * 60_000, is_first: first[question] === key }];
     }),
   );
-  return all.sort((a, b) => (b.at ?? b.minute) - (a.at ?? a.minute)).slice(0, count);
+  return all.sort((a, b) => b.at - a.at).slice(0, count);
+}
+
+type Window = { opens_at: number | null; closes_at: number | null; time_allowed_ms: number };
+
+/** What the ruler spans: the campaign's window; where it has no edge, from the first start to the last possible end. */
+export function span_of({ opens_at, closes_at, time_allowed_ms }: Window, rows: readonly WallRow[], now: number): { from: number; until: number } {
+  const starts = rows.map(row => row.started_at);
+  const from = Math.min(opens_at ?? Math.min(...starts, now), closes_at ?? Infinity);
+  const until = closes_at ?? Math.max(from, ...starts) + time_allowed_ms;
+  return { from, until };
 }

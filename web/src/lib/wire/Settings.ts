@@ -20,4 +20,8 @@ allow_small_screen: boolean, wall: WallNames,
 /**
  * Until when links open that are issued from now on; without it, for 90 days.
  */
-links_expire_at: number | null, };
+links_expire_at: number | null, 
+/**
+ * From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
+ */
+wall_frozen_at: number | null, };

@@ -4,7 +4,7 @@ import { words } from '$lib/i18n.svelte';
 /** Words that all pages of the studio share, and those of the doors to it. */
 export const studio = words(
   {
-    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents' },
+    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents', people: 'People' },
     sign_in: 'Sign in',
     sign_out: 'Sign out',
     crumbs: 'Where you are',
@@ -105,6 +105,9 @@ export const studio = words(
       place: 'For your house',
       place_text: 'Polycode is free software and runs on a machine of yours. Code and names stay there. No trackers, no camera, no ranking of people by a machine.',
       to_studio: 'Sign in to the studio',
+      set_up: '**This Polycode has no administrator yet.** Open the link that the server printed when it started; it is good for 30 minutes.',
+      free: 'Polycode, free software',
+      interface: 'Interface for programs',
     },
     problem: {
       unreachable: 'The server does not answer. Check your connection, then try again.',
@@ -112,6 +115,8 @@ export const studio = words(
       forbidden: 'Your account may not do this. Ask an administrator.',
       wrong_password: 'Email and password do not belong together. Check both.',
       slow_down: 'Too many tries. Wait a minute, then try again.',
+      welcome_ended: 'This link was used, or has ended. Ask an administrator for another one.',
+      own_account: 'You cannot shut yourself out. Ask another administrator.',
       link_ended: 'This link has expired or was used. Restart the server to get a new one.',
       weak_password: 'A password has 9 characters or more, not all of them digits.',
       unavailable: 'The server cannot answer for the moment. Try again.',
@@ -153,7 +158,7 @@ export const studio = words(
     },
   },
   {
-    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus' },
+    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus', people: 'Comptes' },
     sign_in: 'Se connecter',
     sign_out: 'Se déconnecter',
     crumbs: 'Où vous êtes',
@@ -254,6 +259,9 @@ export const studio = words(
       place: 'Pour votre maison',
       place_text: 'Polycode est un logiciel libre et tourne sur une machine à vous. Le code et les noms y restent. Ni traqueurs, ni caméra, ni classement de personnes par une machine.',
       to_studio: 'Se connecter au studio',
+      set_up: '**Ce Polycode n’a pas encore d’administrateur.** Ouvrez le lien que le serveur a affiché à son démarrage ; il vaut 30 minutes.',
+      free: 'Polycode, logiciel libre',
+      interface: 'Interface pour programmes',
     },
     problem: {
       unreachable: 'Le serveur ne répond pas. Vérifiez votre connexion, puis réessayez.',
@@ -261,6 +269,8 @@ export const studio = words(
       forbidden: 'Votre compte ne le permet pas. Demandez à un administrateur.',
       wrong_password: 'L’adresse et le mot de passe ne vont pas ensemble. Vérifiez les deux.',
       slow_down: 'Trop d’essais. Attendez une minute, puis réessayez.',
+      welcome_ended: 'Ce lien a déjà servi, ou est clos. Demandez-en un autre à un administrateur.',
+      own_account: 'Vous ne pouvez pas fermer votre propre accès. Demandez à un autre administrateur.',
       link_ended: 'Ce lien a expiré ou a déjà servi. Redémarrez le serveur pour en avoir un nouveau.',
       weak_password: 'Un mot de passe a 9 caractères ou plus, pas seulement des chiffres.',
       unavailable: 'Le serveur ne peut pas répondre pour le moment. Réessayez.',

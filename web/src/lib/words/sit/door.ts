@@ -1,0 +1,68 @@
+import { words } from '$lib/i18n.svelte';
+import { en_count, fr_count } from './count';
+
+/** Words of a candidate's link: where it leads, and where it does not. */
+export const door = words(
+  {
+    link: {
+      unknown: 'This link leads nowhere',
+      unknown_why: 'It may have been cut when it was copied. Open it from your mail once more, whole. If it still leads here, ask the person who invited you for a new one.',
+      expired: 'This link has expired',
+      expired_why: (at: string, creator: string) => `It was good until ${at}. Ask ${creator} for a new one; what you wrote is kept.`,
+      revoked: 'This link has been replaced',
+      revoked_why: (creator: string) => `Another one was sent to you since. Look for the newest mail, or ask ${creator}. What you wrote is kept.`,
+      cancelled: 'This invitation was withdrawn',
+      cancelled_why: (creator: string) => `${creator} has withdrawn it. You need not do anything. If this surprises you, ask them.`,
+      someone: 'the person who invited you',
+      someone_first: 'The person who invited you',
+      unreachable: 'The server does not answer',
+      unreachable_why: 'Your link is not used up. Check your connection, then try again.',
+    },
+    open: {
+      hello: (name: string) => `Good day, ${name}`,
+      invited: (creator: string, campaign: string) => `${creator} invites you to “${campaign}”.`,
+      nothing_yet: 'Nothing starts by opening this page. You read the rules and check your computer first.',
+      facts: 'The test',
+      length: 'Time',
+      opens: 'Opens',
+      closes: 'Closes',
+      no_end: 'no end',
+      from_to: (minutes: number) => `${en_count(minutes, 'minute', 'minutes')}, counted from when you start`,
+      next: 'Go on',
+      again: 'Go on with the test',
+      receipt: 'See the receipt',
+      not_you: (name: string) => `This link belongs to ${name}. If that is not you, close the page.`,
+    },
+  },
+  {
+    link: {
+      unknown: 'Ce lien ne mène nulle part',
+      unknown_why: 'Il a peut-être été coupé en le copiant. Ouvrez-le de nouveau depuis votre courriel, en entier. S’il mène encore ici, demandez-en un autre à la personne qui vous invite.',
+      expired: 'Ce lien a expiré',
+      expired_why: (at, creator) => `Il était valable jusqu’au ${at}. Demandez-en un nouveau à ${creator} ; ce que vous avez écrit est conservé.`,
+      revoked: 'Ce lien a été remplacé',
+      revoked_why: creator => `Un autre vous a été envoyé depuis. Cherchez le courriel le plus récent, ou demandez à ${creator}. Ce que vous avez écrit est conservé.`,
+      cancelled: 'Cette invitation a été retirée',
+      cancelled_why: creator => `${creator} l’a retirée. Vous n’avez rien à faire. Si cela vous surprend, posez-lui la question.`,
+      someone: 'la personne qui vous invite',
+      someone_first: 'La personne qui vous invite',
+      unreachable: 'Le serveur ne répond pas',
+      unreachable_why: 'Votre lien reste valable. Vérifiez votre connexion, puis réessayez.',
+    },
+    open: {
+      hello: name => `Bonjour, ${name}`,
+      invited: (creator, campaign) => `${creator} vous invite à « ${campaign} ».`,
+      nothing_yet: 'Ouvrir cette page ne démarre rien. Vous lirez d’abord les règles et vérifierez votre poste.',
+      facts: 'L’épreuve',
+      length: 'Durée',
+      opens: 'Ouverture',
+      closes: 'Fermeture',
+      no_end: 'sans fin',
+      from_to: minutes => `${fr_count(minutes, 'minute', 'minutes')}, comptées à partir de votre départ`,
+      next: 'Continuer',
+      again: 'Reprendre l’épreuve',
+      receipt: 'Voir le reçu',
+      not_you: name => `Ce lien est celui de ${name}. Si ce n’est pas vous, fermez la page.`,
+    },
+  },
+);
