@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use domain::{
-    content::{Code, Comparison, Component, Content, Validator},
+    content::{Code, Component, Content, Validator},
     document::VersionRow,
     ids::SubmissionId,
+    judging::Judging,
     ports::Unavailable,
     rows::Topic,
     run::{Input, Job},
@@ -58,8 +59,14 @@ async fn prepare(
             }
         }
     }
+    let judging = match (submitted.kind, code.judging) {
+        // On an input of one's own nothing is known that could be judged.
+        (RunKind::Free, Judging::Custom(_) | Judging::Interactive(_)) => Judging::Compare,
+        (_, judging) => judging,
+    };
     let (language, files) = (submitted.language, submitted.files.clone());
-    Ok((Job { submission, language, files, limits: code.limits, inputs }, validators))
+    let job = Job { submission, language, files, limits: code.limits, inputs, judging };
+    Ok((job, validators))
 }
 
 async fn code(deps: &Deps, submitted: &Submitted) -> Result<Box<Code>, Unready> {
@@ -84,18 +91,12 @@ async fn input(
     let expected = deps.blobs.get(&validator.expected.sha256).await?;
     let missing = Unready::Missing("the data of a validator is missing");
     let (Some(stdin), Some(expected)) = (stdin, expected) else { return Err(missing) };
-    Ok(Input {
-        validator: number,
-        stdin,
-        expected: Some(expected),
-        comparison: validator.comparison.clone().unwrap_or_else(|| code.comparison.clone()),
-        streamed: validator.shown,
-    })
+    Ok(Input::of(code, validator, number, (stdin, expected)))
 }
 
 fn free_input(submitted: &Submitted) -> Input {
     let stdin = submitted.stdin.clone().unwrap_or_default().into_bytes().into();
-    Input { validator: 0, stdin, expected: None, comparison: Comparison::default(), streamed: true }
+    Input { stdin, streamed: true, ..Input::default() }
 }
 
 /// Why a run cannot begin.

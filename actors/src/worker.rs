@@ -131,16 +131,7 @@ fn shown(kind: RunKind, result: &ValidatorResult, validators: &[Shown]) -> Shown
 
 /// A verdict on us, in words that the candidate sees.
 fn out_of_order(why: &str) -> (Outcome, Vec<Shown>) {
-    let result = ValidatorResult {
-        validator: 0,
-        verdict: Verdict::InternalError,
-        cpu_ms: 0,
-        wall_ms: 0,
-        memory_bytes: 0,
-        detail: why.to_owned(),
-        stdout: String::new(),
-        stderr: String::new(),
-    };
+    let result = ValidatorResult::unmeasured(0, Verdict::InternalError, why.to_owned());
     let (compiler_output, isolation) = (String::new(), String::new());
     let outcome = Outcome { compiled: true, compiler_output, results: vec![result], isolation };
     (outcome, vec![Shown { name: String::new(), shown: true }])

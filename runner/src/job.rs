@@ -123,14 +123,12 @@ impl Running<'_> {
             tracing::error!(submission.id = %self.job.submission, "run failed: {detail}");
         }
         Ok(ValidatorResult {
-            validator: input.validator,
-            verdict,
             cpu_ms: ending.cpu_ms,
             wall_ms: ending.wall_ms,
             memory_bytes: ending.memory_bytes,
-            detail,
             stdout,
             stderr,
+            ..ValidatorResult::unmeasured(input.validator, verdict, detail)
         })
     }
 

@@ -214,16 +214,7 @@ fn acceptable(job: &Job, offered: bool) -> Result<(), String> {
 
 /// The result of an input whose run failed on our side.
 fn lost(input: &Input, why: &anyhow::Error) -> ValidatorResult {
-    ValidatorResult {
-        validator: input.validator,
-        verdict: Verdict::InternalError,
-        cpu_ms: 0,
-        wall_ms: 0,
-        memory_bytes: 0,
-        detail: why.to_string(),
-        stdout: String::new(),
-        stderr: String::new(),
-    }
+    ValidatorResult::unmeasured(input.validator, Verdict::InternalError, why.to_string())
 }
 
 #[cfg(test)]
@@ -240,6 +231,7 @@ mod tests {
             files: Vec::new(),
             limits: Limits::default(),
             inputs: Vec::new(),
+            judging: domain::judging::Judging::Compare,
         };
         let why = acceptable(&job, false).unwrap_err();
         assert_eq!(why, "Python is not offered on this machine");

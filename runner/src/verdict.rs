@@ -111,10 +111,8 @@ fn signal_in_words(signal: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use domain::content::Comparison;
-
     use super::*;
+    use bytes::Bytes;
 
     #[test]
     fn an_output_is_compared_only_when_the_program_ended_well() {
@@ -158,13 +156,7 @@ mod tests {
     }
 
     fn verdict(ending: &Ending, stdout: &[u8]) -> Verdict {
-        let input = Input {
-            validator: 0,
-            stdin: Bytes::new(),
-            expected: Some(Bytes::from_static(b"4\n")),
-            comparison: Comparison::default(),
-            streamed: false,
-        };
+        let input = Input { expected: Some(Bytes::from_static(b"4\n")), ..Input::default() };
         judge(ending, &Limits::default(), &walls(), &input, stdout).0
     }
 

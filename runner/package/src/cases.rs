@@ -175,6 +175,7 @@ impl Validators<'_> {
             weight: u32::from(!apart),
             group: if shown { None } else { self.groups.of(case.folder) },
             comparison: Some(comparison).filter(|comparison| comparison != usual),
+            arguments: Vec::new(),
         })
     }
 

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use domain::{
     blob::Blob,
     content::{Code, Component, Content},
+    judging::Judging,
 };
 
 pub use refusal::Refusal;
@@ -101,6 +102,7 @@ fn code(
         comparison: cases.comparison,
         validators: cases.validators,
         groups: cases.groups,
+        judging: Judging::Compare,
     })
 }
 
