@@ -144,6 +144,13 @@ pub enum Verdict {
 }
 
 impl ValidatorResult {
+    /// What part of its validator's weight it earned.
+    pub fn earned(&self) -> Share {
+        let all_or_nothing =
+            if self.verdict == Verdict::Accepted { Share::WHOLE } else { Share::NONE };
+        self.share.unwrap_or(all_or_nothing)
+    }
+
     /// A run that never took place, or of which nothing is known but this.
     pub fn unmeasured(validator: u16, verdict: Verdict, detail: String) -> Self {
         Self {

@@ -79,6 +79,7 @@ pub fn quiz(points: Points, right: &[bool], partial: bool, picked: &[u16]) -> Po
 }
 
 /// An exact sum of fractions.
+#[derive(Clone, Copy)]
 struct Fraction {
     over: u128,
     under: u128,
