@@ -20,6 +20,8 @@ use crate::{
 /// Where the two files and the directory are that it is started with. No source file is called so.
 const INPUT: &str = ".input";
 const ANSWER: &str = ".answer";
+/// The input of the next pass, if it wants one.
+const NEXT_PASS: &str = "nextpass.in";
 /// Its exit codes, by the format.
 const ACCEPTED: i32 = 42;
 const WRONG: i32 = 43;
@@ -187,6 +189,9 @@ impl Referee {
         let stopped = verdict::stopped(ending, &self.program.limits, walls);
         let word = match (&ending.exit, ending.stop) {
             (Exit::Code(ACCEPTED), None) => self.accepted(),
+            (Exit::Code(WRONG), None) if self.taken(NEXT_PASS).is_some() => {
+                Word::Failed(format!("it wants another pass of what is wrong ({NEXT_PASS})"))
+            }
             (Exit::Code(WRONG), None) => Word::Wrong { said: self.said() },
             _ => {
                 let why = stopped.map_or_else(|| "ended with exit code 0".to_owned(), |it| it.1);
@@ -204,7 +209,7 @@ impl Referee {
             Ok(share) => share,
             Err(text) => return Word::Failed(format!("its score is no number: {text:?}")),
         };
-        Word::Accepted { share, said: self.said(), next: self.taken("nextpass.in") }
+        Word::Accepted { share, said: self.said(), next: self.taken(NEXT_PASS) }
     }
 
     /// What part of `whole` the file `name` says; `Err` with what it says instead of a number.
@@ -215,8 +220,11 @@ impl Referee {
         Some(share.ok_or_else(|| text.chars().take(80).collect()))
     }
 
-    fn said(&mut self) -> Messages {
-        let mut text = |name| self.taken(name).map(|bytes| excerpt(bytes.trim_ascii_end()));
+    fn said(&self) -> Messages {
+        let text = |name| {
+            let (_, bytes) = self.feedback.iter().find(|(known, _)| known == name)?;
+            Some(excerpt(bytes.trim_ascii_end()))
+        };
         Messages {
             to_creator: text("judgemessage.txt").unwrap_or_default(),
             to_candidate: text("teammessage.txt").unwrap_or_default(),

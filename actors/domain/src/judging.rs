@@ -130,7 +130,12 @@ impl Judging {
         match self {
             Self::Compare => Ok(()),
             Self::Custom(program) | Self::Interactive(program) => program.check(),
-            Self::UnitTest { tests } => tests.iter().try_for_each(|one| check_files(&one.files)),
+            Self::UnitTest { tests } => tests.iter().try_for_each(|one| {
+                // It would stand in the place of the answer.
+                let main = one.language.main_file();
+                let is_answer = one.files.iter().any(|file| file.name == main);
+                if is_answer { Err(Refusal::BadFileName) } else { check_files(&one.files) }
+            }),
         }
     }
 
@@ -196,7 +201,7 @@ mod tests {
         let file = SourceFile { name: "test.py".to_owned(), text: "import main".to_owned() };
         let tests = vec![Starter { language: Language::Python, files: vec![file] }];
         let tests = Judging::UnitTest { tests };
-        assert_eq!(tests.missing(&languages[..1]), None);
+        assert_eq!((tests.check(), tests.missing(&languages[..1])), (Ok(()), None));
         assert_eq!(tests.missing(&languages), Some("unit_tests"), "there are none in C");
     }
 

@@ -35,7 +35,7 @@ fn names(language: Language) -> &'static [&'static str] {
 }
 
 /// How the files of a language end.
-fn ends(language: Language) -> &'static [&'static str] {
+pub(crate) fn ends(language: Language) -> &'static [&'static str] {
     match language {
         Language::Python => &["py", "py3"],
         Language::C => &["c"],
