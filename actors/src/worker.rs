@@ -83,7 +83,10 @@ impl Worker {
                     self.outputs.tell(submission, progress);
                 };
                 let outcome = self.deps.sandbox.run(&job, &tell).await;
-                let fails = |one: &ValidatorResult| one.verdict == Verdict::InternalError;
+                // What its creator is told of was no fault of ours, and would come out alike again.
+                let fails = |one: &ValidatorResult| {
+                    one.verdict == Verdict::InternalError && one.judge_message.is_empty()
+                };
                 let again = outcome.results.iter().any(fails) && attempt < ATTEMPTS_MAX;
                 (!again).then_some((outcome, validators))
             }

@@ -35,6 +35,8 @@ pub(crate) struct Referee {
     compiled: Result<Compiled, String>,
     /// What it left for its own next pass.
     feedback: Vec<(String, Bytes)>,
+    /// It ran into a limit of its own, and would again, at every input.
+    hung: Option<String>,
 }
 
 /// What it thinks of a run.
@@ -74,7 +76,7 @@ impl Referee {
         compiled: Result<Compiled, String>,
     ) -> Self {
         let (program, tool) = (program.clone(), tool.clone());
-        Self { slot, tool, program, talks, compiled, feedback: Vec::new() }
+        Self { slot, tool, program, talks, compiled, feedback: Vec::new(), hung: None }
     }
 
     pub(crate) fn talks(&self) -> bool {
@@ -87,7 +89,9 @@ impl Referee {
 
     /// Why it cannot be asked at all.
     pub(crate) fn broken(&self) -> Option<String> {
-        self.compiled.as_ref().err().map(|output| format!("it does not compile:\n{output}"))
+        let output = self.compiled.as_ref().err();
+        let output = output.map(|output| format!("it does not compile:\n{output}"));
+        output.or_else(|| self.hung.clone())
     }
 
     /// Forgets what it left behind: another run begins.
@@ -199,7 +203,11 @@ impl Referee {
                 Word::Failed(format!("it {why}, neither 42 nor 43\n{said}").trim().to_owned())
             }
         };
-        Opinion { word, at_limit: ending.stop.is_some() }
+        let at_limit = ending.stop.is_some();
+        if let (true, Word::Failed(why)) = (at_limit, &word) {
+            self.hung = Some(format!("not asked again: {why}"));
+        }
+        Opinion { word, at_limit }
     }
 
     fn accepted(&mut self) -> Word {

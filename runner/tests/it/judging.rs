@@ -87,6 +87,21 @@ async fn a_validator_that_fails_costs_the_candidate_nothing_and_says_why_to_its_
 }
 
 #[tokio::test]
+async fn a_validator_that_hangs_is_not_asked_about_every_input() {
+    let mut job = job(Python, "print(1)");
+    let limits = Limits { cpu_ms: 200, wall_ms: 3_000, ..Program::LIMITS };
+    let program = Program { limits, ..program(Python, "while True: pass") };
+    job.judging = Judging::Custom(Box::new(program));
+    job.inputs = vec![input("1", None); 40];
+    let outcome = sandbox().await.run(&job, &|_| ()).await;
+    assert!(!outcome.results[0].judge_message.starts_with("not asked again: "), "{outcome:?}");
+    for result in &outcome.results[1..] {
+        assert_eq!(result.verdict, Verdict::InternalError);
+        assert!(result.judge_message.starts_with("not asked again: it used"), "{result:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_validator_that_does_not_compile_says_so_to_its_creator() {
     let mut job = job(Python, "print(1)");
     job.judging = Judging::Custom(Box::new(program(C, "int main(void) { return forty_two; }")));
