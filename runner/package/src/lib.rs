@@ -7,6 +7,7 @@ mod blobs;
 mod cases;
 mod comparison;
 mod directory;
+mod export;
 mod groups;
 mod latex;
 mod limits;
@@ -33,6 +34,7 @@ use domain::{
     content::{Code, Component, Content},
 };
 
+pub use export::{Unwritable, write_zip};
 pub use refusal::Refusal;
 pub use submissions::{Expected, Submission};
 

@@ -1,16 +1,17 @@
 //! Packages that judge by a program of their own.
 
 use std::{
-    io::{Cursor, Write},
+    io::{Cursor, Read, Write},
     path::PathBuf,
 };
 
+use bytes::Bytes;
 use domain::{
-    content::Language,
+    content::{Code, Component, Content, Language},
     judging::{Judging, Program},
     run::Verdict,
 };
-use package::{Expected, Imported};
+use package::{Expected, Imported, Unwritable};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{code, names};
@@ -110,6 +111,45 @@ fn what_is_expected_of_submissions_is_read_from_folders_and_marks() {
     let verdicts = [Verdict::Accepted, Verdict::WallLimit];
     assert!(Expected::TimeLimit.is_met(&verdicts) && !Expected::Accepted.is_met(&verdicts));
     assert!(!Expected::Accepted.is_met(&[]), "what did not compile is not accepted");
+}
+
+#[test]
+fn a_package_that_is_written_and_read_again_is_the_same() {
+    for name in ["any-order", "guess", "share", "twice", "sum"] {
+        let once = read(name);
+        let find = |sha256: &str| {
+            let (_, bytes) = once.blobs.iter().find(|(blob, _)| blob.sha256 == sha256)?;
+            Some(bytes.clone())
+        };
+        let zip = package::write_zip(&once.content, &find).unwrap();
+        let again = package::read_zip(Cursor::new(zip)).unwrap();
+        assert_eq!(again.content.repairs, Vec::<String>::new(), "{name}");
+        let same = Content { assumed: again.content.assumed.clone(), ..once.content.clone() };
+        assert_eq!(again.content, same, "{name}");
+        assert!(again.blobs.iter().all(|blob| once.blobs.contains(blob)), "{name}");
+    }
+}
+
+#[test]
+fn what_a_package_cannot_say_is_refused_or_told() {
+    let none = |_: &str| None;
+    assert_eq!(package::write_zip(&Content::default(), &none), Err(Unwritable::Quiz));
+    let mut content = read("any-order").content;
+    let missing = package::write_zip(&content, &none).unwrap_err();
+    assert_eq!(missing, Unwritable::Missing("1".to_owned()));
+    code_of(&mut content).validators[1].weight = 3;
+    let zip = package::write_zip(&content, &|_| Some(Bytes::new())).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+    let mut yaml = String::new();
+    zip.by_name("problem.yaml").unwrap().read_to_string(&mut yaml).unwrap();
+    assert!(yaml.starts_with("# Not said here: what each case weighs.\n"), "{yaml}");
+    code_of(&mut content).judging = Judging::UnitTest { tests: vec![] };
+    assert_eq!(package::write_zip(&content, &none), Err(Unwritable::UnitTests));
+}
+
+fn code_of(content: &mut Content) -> &mut Code {
+    let Component::Code(code) = &mut content.component else { panic!("code") };
+    code
 }
 
 fn file_names(program: &Program) -> Vec<&str> {
