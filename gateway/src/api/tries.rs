@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::sit::candidate;
+use super::{documents, sit::candidate};
 use crate::{
     app::{App, Shared},
     caller::Caller,
@@ -101,6 +101,8 @@ fn line_of(progress: Progress) -> Option<Line> {
 async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
     domain::document::Document::check(&asked.document)
         .map_err(|refusal| Refusal::invalid("bad_content", &refusal.to_string()))?;
+    documents::Kind::can_be_kept(&asked.document, app)?;
+    documents::offered(app, asked.language)?;
     let Component::Code(code) = asked.document.component else {
         return Err(Refusal::invalid("no_code", "a quiz is not run"));
     };

@@ -24,6 +24,7 @@ export const content = words(
     no_contents_why: 'Write a first question here, or import a problem package: a zip in the ICPC or Kattis form, with statement, tests and limits.',
     no_tests: 'No tests yet',
     no_tests_why: 'A test puts contents in an order, gives each its points, and sets the time. Campaigns put it before candidates.',
+    export: 'Download as a package',
     importing: {
       title: 'Import a package',
       how: 'A zip with the statement, the tests and the limits of one problem, in the ICPC or Kattis form. Nothing in it is run while it is read.',
@@ -246,6 +247,7 @@ export const content = words(
     no_contents_why: 'Écrivez ici une première question, ou importez un paquet : un zip au format ICPC ou Kattis, avec l’énoncé, les tests et les limites.',
     no_tests: 'Aucune épreuve pour l’instant',
     no_tests_why: 'Une épreuve met des contenus dans un ordre, donne à chacun ses points et fixe la durée. Les campagnes la proposent aux candidats.',
+    export: 'Télécharger comme paquet',
     importing: {
       title: 'Importer un paquet',
       how: 'Un zip avec l’énoncé, les tests et les limites d’un problème, au format ICPC ou Kattis. Rien de ce qu’il contient n’est exécuté à la lecture.',
