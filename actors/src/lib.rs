@@ -25,6 +25,7 @@ pub mod node;
 pub mod output;
 mod owner;
 mod placement;
+mod prepare;
 mod queue;
 mod teller;
 mod worker;

@@ -110,7 +110,7 @@ impl Outputs {
 
     /// One validator is judged, before the whole run is.
     pub(crate) fn tell_result(&self, submission: SubmissionId, result: &RunResult) {
-        self.tell_row(submission, format!("judged.{}", result.validator), result);
+        self.tell_row(submission, format!("judged.{}", result.validator), &result.as_told());
     }
 
     fn tell_row(&self, submission: SubmissionId, key: String, row: &impl Serialize) {

@@ -4,13 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     command::{Answer, AnyCommand},
-    content::{Code, Comparison, Component, Content, Validator},
-    document::VersionRow,
     frame::Why,
     ids::{CommandId, SubmissionId},
-    ports::Unavailable,
-    rows::Topic,
-    run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
+    run::{Outcome, Progress, ValidatorResult, Verdict},
     session::{RunKind, RunResult},
     stream::{Origin, Stream},
     submission::{Command, Shown, Submitted},
@@ -23,6 +19,7 @@ use crate::{
     deps::Deps,
     directory::Directory,
     output::Outputs,
+    prepare,
     queue::{Msg, Task},
 };
 
@@ -76,7 +73,7 @@ impl Worker {
         submitted: &Submitted,
         attempt: u32,
     ) -> Option<(Outcome, Vec<Shown>)> {
-        match self.prepare_surely(submission, submitted).await {
+        match prepare::surely(&self.deps, submission, submitted).await {
             Ok((job, validators)) => {
                 let tell = |progress| {
                     if let Progress::Judged(result) = &progress {
@@ -86,7 +83,10 @@ impl Worker {
                     self.outputs.tell(submission, progress);
                 };
                 let outcome = self.deps.sandbox.run(&job, &tell).await;
-                let fails = |one: &ValidatorResult| one.verdict == Verdict::InternalError;
+                // What its creator is told of was no fault of ours, and would come out alike again.
+                let fails = |one: &ValidatorResult| {
+                    one.verdict == Verdict::InternalError && one.judge_message.is_empty()
+                };
                 let again = outcome.results.iter().any(fails) && attempt < ATTEMPTS_MAX;
                 (!again).then_some((outcome, validators))
             }
@@ -120,80 +120,6 @@ impl Worker {
             }
         }
     }
-
-    /// As [`Self::prepare`]; waits for a store that is away. Fails with what is missing for good.
-    async fn prepare_surely(
-        &self,
-        submission: SubmissionId,
-        submitted: &Submitted,
-    ) -> Result<(Job, Vec<Shown>), &'static str> {
-        loop {
-            match self.prepare(submission, submitted).await {
-                Ok(prepared) => return Ok(prepared),
-                Err(Unready::Missing(what)) => return Err(what),
-                Err(Unready::Unavailable(error)) => {
-                    tracing::warn!(%submission, %error, "a run could not be prepared yet");
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-        }
-    }
-
-    async fn prepare(
-        &self,
-        submission: SubmissionId,
-        submitted: &Submitted,
-    ) -> Result<(Job, Vec<Shown>), Unready> {
-        let code = self.code(submitted).await?;
-        let shown =
-            |validator: &Validator| Shown { name: validator.name.clone(), shown: validator.shown };
-        let validators = code.validators.iter().map(shown).collect();
-        let mut inputs = vec![];
-        match submitted.kind {
-            RunKind::Free => inputs.push(free_input(submitted)),
-            RunKind::All | RunKind::Final | RunKind::Examples => {
-                for (validator, number) in code.validators.iter().zip(0_u16..) {
-                    if validator.shown || submitted.kind != RunKind::Examples {
-                        inputs.push(self.input(&code, validator, number).await?);
-                    }
-                }
-            }
-        }
-        let (language, files) = (submitted.language, submitted.files.clone());
-        Ok((Job { submission, language, files, limits: code.limits, inputs }, validators))
-    }
-
-    async fn code(&self, submitted: &Submitted) -> Result<Box<Code>, Unready> {
-        let topic = Topic::Of(Stream::Content(submitted.content));
-        let row = self.deps.store.row(topic, &format!("v{}", submitted.version)).await?;
-        let value =
-            row.and_then(|row| row.value).ok_or(Unready::Missing("there is no such task"))?;
-        let row: VersionRow<Content> = serde_json::from_slice(&value)
-            .map_err(|_| Unready::Missing("this task cannot be read"))?;
-        match row.document.component {
-            Component::Code(code) => Ok(code),
-            Component::Quiz(_) => Err(Unready::Missing("a quiz is not run")),
-        }
-    }
-
-    async fn input(
-        &self,
-        code: &Code,
-        validator: &Validator,
-        number: u16,
-    ) -> Result<Input, Unready> {
-        let stdin = self.deps.blobs.get(&validator.input.sha256).await?;
-        let expected = self.deps.blobs.get(&validator.expected.sha256).await?;
-        let missing = Unready::Missing("the data of a validator is missing");
-        let (Some(stdin), Some(expected)) = (stdin, expected) else { return Err(missing) };
-        Ok(Input {
-            validator: number,
-            stdin,
-            expected: Some(expected),
-            comparison: validator.comparison.clone().unwrap_or_else(|| code.comparison.clone()),
-            streamed: validator.shown,
-        })
-    }
 }
 
 /// What the candidate may know of the validator that `result` is of.
@@ -206,36 +132,9 @@ fn shown(kind: RunKind, result: &ValidatorResult, validators: &[Shown]) -> Shown
     }
 }
 
-fn free_input(submitted: &Submitted) -> Input {
-    let stdin = submitted.stdin.clone().unwrap_or_default().into_bytes().into();
-    Input { validator: 0, stdin, expected: None, comparison: Comparison::default(), streamed: true }
-}
-
-/// Why a run cannot begin.
-enum Unready {
-    Unavailable(Unavailable),
-    /// For good, in words for the candidate.
-    Missing(&'static str),
-}
-
-impl From<Unavailable> for Unready {
-    fn from(unavailable: Unavailable) -> Self {
-        Self::Unavailable(unavailable)
-    }
-}
-
 /// A verdict on us, in words that the candidate sees.
 fn out_of_order(why: &str) -> (Outcome, Vec<Shown>) {
-    let result = ValidatorResult {
-        validator: 0,
-        verdict: Verdict::InternalError,
-        cpu_ms: 0,
-        wall_ms: 0,
-        memory_bytes: 0,
-        detail: why.to_owned(),
-        stdout: String::new(),
-        stderr: String::new(),
-    };
+    let result = ValidatorResult::unmeasured(0, Verdict::InternalError, why.to_owned());
     let (compiler_output, isolation) = (String::new(), String::new());
     let outcome = Outcome { compiled: true, compiler_output, results: vec![result], isolation };
     (outcome, vec![Shown { name: String::new(), shown: true }])

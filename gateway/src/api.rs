@@ -64,6 +64,7 @@ fn documents() -> Router<Shared> {
         .route("/contents", get(documents::list::<Content>).post(documents::create::<Content>))
         .route("/contents/try", post(tries::run))
         .route("/contents/{id}", get(documents::read::<Content>).put(documents::save::<Content>))
+        .route("/contents/{id}/package.zip", get(files::export))
         .route("/contents/{id}/archive", post(documents::archive::<Content>))
         .route("/contents/{id}/restore", post(documents::restore::<Content>))
         .route("/blobs/{sha256}", get(files::get_blob))

@@ -30,6 +30,9 @@ pub(crate) enum Command {
         #[arg(long)]
         owner: String,
     },
+    /// Problem packages.
+    #[command(subcommand)]
+    Package(Package),
     /// The code runner.
     #[command(subcommand)]
     Runner(Runner),
@@ -79,6 +82,19 @@ pub(crate) enum Admin {
         email: String,
         #[arg(long)]
         name: String,
+    },
+}
+
+/// What to do about a problem package.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Package {
+    /// Runs its submissions on its data and says whether what is expected comes of them.
+    Verify {
+        /// A directory or a zip.
+        package: PathBuf,
+        /// Answers with JSON instead of a table.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -122,8 +122,7 @@ async fn problem(app: &App, folder: &str, title: &str, tag: &str) -> Result<Cont
             expected: blob(app, &format!("{prefix}{name}.ans")).await?,
             shown,
             weight: if shown { 1 } else { 2 },
-            group: None,
-            comparison: None,
+            ..Validator::default()
         });
     }
     let code = Code {

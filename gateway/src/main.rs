@@ -14,13 +14,14 @@ mod secret;
 mod serve;
 mod setup;
 mod socket;
+mod verify;
 mod web;
 
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
-use config::{Admin, Command, Config, Runner};
+use config::{Admin, Command, Config, Package, Runner};
 use domain::{
     people::{Person, Role},
     ports::People,
@@ -61,6 +62,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             create_admin(&config.data, &email, &name).await
         }
         Command::Import { package, owner } => serve::import(&config.data, &package, &owner).await,
+        Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
     }
 }

@@ -146,14 +146,20 @@ async fn told_to_stop() {
     }
 }
 
+/// Reads a package, a directory or a zip.
+pub(crate) fn read(package: &Path) -> anyhow::Result<package::Imported> {
+    if package.is_dir() {
+        return Ok(package::read_directory(package)?);
+    }
+    let zip = std::fs::File::open(package)
+        .with_context(|| format!("{} cannot be opened", package.display()))?;
+    Ok(package::read_zip(zip)?)
+}
+
 /// Imports a package into the data directory of a server that is not running.
 #[expect(clippy::print_stdout, reason = "this command's answer")]
 pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::Result<()> {
-    let imported = if package.is_dir() {
-        package::read_directory(package)?
-    } else {
-        package::read_zip(std::fs::File::open(package)?)?
-    };
+    let imported = read(package)?;
     let config = config::Serve {
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,

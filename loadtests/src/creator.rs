@@ -104,7 +104,7 @@ impl Creator {
     ) -> anyhow::Result<Validator> {
         let (input, expected) = (self.blob(input).await?, self.blob(expected).await?);
         let name = name.to_owned();
-        Ok(Validator { name, input, expected, shown, weight: 1, group: None, comparison: None })
+        Ok(Validator { name, input, expected, shown, weight: 1, ..Validator::default() })
     }
 
     /// A campaign of a new test of `questions`.

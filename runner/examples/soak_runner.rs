@@ -9,8 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
-    content::{Comparison, Language, Limits, SourceFile},
+    content::{Language, Limits, SourceFile},
     ids::SubmissionId,
+    judging::Judging,
     ports::Sandbox,
     run::{Input, Job, Verdict},
 };
@@ -64,10 +65,8 @@ async fn two(sandbox: &NamespaceSandbox) -> anyhow::Result<()> {
 fn job(language: Language, name: &str, text: &str) -> Job {
     let input = |validator| Input {
         validator,
-        stdin: Bytes::new(),
         expected: Some(Bytes::from_static(b"hello\n")),
-        comparison: Comparison::default(),
-        streamed: false,
+        ..Input::default()
     };
     Job {
         submission: SubmissionId::from_u128(1),
@@ -75,6 +74,7 @@ fn job(language: Language, name: &str, text: &str) -> Job {
         files: vec![SourceFile { name: name.to_owned(), text: text.to_owned() }],
         limits: Limits { wall_ms: 30_000, ..Limits::default() },
         inputs: (0..u16::try_from(RUNS_PER_JOB).unwrap_or(1)).map(input).collect(),
+        judging: Judging::Compare,
     }
 }
 

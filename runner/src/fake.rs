@@ -99,14 +99,11 @@ fn perform(
     let wall_ms = if verdict == Verdict::WallLimit { limits.wall_ms } else { cpu_ms };
     let stdout = if input.streamed { excerpt(&bytes) } else { String::new() };
     ValidatorResult {
-        validator: input.validator,
-        verdict,
         cpu_ms,
         wall_ms,
         memory_bytes: 1 << 20,
-        detail,
         stdout,
-        stderr: String::new(),
+        ..ValidatorResult::unmeasured(input.validator, verdict, detail)
     }
 }
 
@@ -139,8 +136,9 @@ mod tests {
     use std::sync::Mutex;
 
     use domain::{
-        content::{Comparison, Language, SourceFile},
+        content::{Language, SourceFile},
         ids::SubmissionId,
+        judging::Judging,
     };
 
     use super::*;
@@ -180,12 +178,12 @@ mod tests {
             files: vec![SourceFile { name: "main.c".to_owned(), text: script.to_owned() }],
             limits: Limits::default(),
             inputs: vec![Input {
-                validator: 0,
                 stdin: Bytes::from_static(b"2 2\n"),
                 expected: Some(Bytes::from_static(b"4\n")),
-                comparison: Comparison::default(),
                 streamed: true,
+                ..Input::default()
             }],
+            judging: Judging::Compare,
         }
     }
 }

@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     Stderr = b'2',
     /// From init to the helper: the file that the order asked for.
     Artefact = b'A',
+    /// From init through the helper: a file of feedback, see [`crate::feedback`].
+    Feedback = b'F',
+    /// From the server: the run is to end now; without meaning when it has ended.
+    Halt = b'X',
     /// From the helper, last of a run: an [`Ending`] as JSON.
     Ending = b'E',
 }
@@ -40,6 +44,8 @@ impl Kind {
             Self::Stdout,
             Self::Stderr,
             Self::Artefact,
+            Self::Feedback,
+            Self::Halt,
             Self::Ending,
         ]
         .into_iter()
@@ -64,6 +70,11 @@ pub(crate) struct Order {
     pub(crate) kept: bool,
     /// Whether output is wanted while the program runs.
     pub(crate) streamed: bool,
+    /// A directory in the work directory, what is in which at the end is wanted.
+    pub(crate) feedback: Option<String>,
+    /// Whether standard input and output are descriptors that follow the blobs, the last of which
+    /// is empty then.
+    pub(crate) talks: bool,
 }
 
 /// The limits of one run, allowances of its language included.
@@ -97,6 +108,13 @@ pub(crate) enum Exit {
     NotStarted(String),
 }
 
+impl Exit {
+    /// Whether the program said itself how it ended.
+    pub(crate) fn is_code(&self) -> bool {
+        matches!(self, Self::Code(_))
+    }
+}
+
 /// Why the helper or init stopped a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stop {
@@ -104,6 +122,8 @@ pub(crate) enum Stop {
     Wall,
     Memory,
     Output,
+    /// The server asked for it.
+    Halted,
 }
 
 /// How a run went.

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     census::{self, Census},
     cgroup::Meter,
+    feedback,
     frame::{self, Exit, Kind, Order, Stop},
     off::{Off, Wall},
     program,
@@ -69,12 +70,13 @@ pub(crate) fn inside_id(off: Off) -> u32 {
 /// The life of init, from its first moment; the answer is its exit code.
 pub(crate) fn live(charge: &Charge<'_>) -> i32 {
     let mut to = File::from(charge.report.try_clone().expect("a descriptor is free"));
-    let (report, artefact) = match started(charge) {
+    let (report, taken) = match started(charge) {
         Ok((program, work)) => ended(program, &work, charge),
-        Err(why) => (Report::of(Exit::NotStarted(format!("{why:#}"))), None),
+        Err(why) => (Report::of(Exit::NotStarted(format!("{why:#}"))), Vec::new()),
     };
-    let told = artefact
-        .map_or(Ok(()), |bytes| frame::write(&mut to, Kind::Artefact, &bytes))
+    let told = taken
+        .iter()
+        .try_for_each(|(kind, bytes)| frame::write(&mut to, *kind, bytes))
         .and_then(|()| frame::write_json(&mut to, Kind::Ending, &report));
     i32::from(told.is_err())
 }
@@ -148,6 +150,9 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     }
     std::env::set_current_dir(WORK)?;
     let work = rustix::fs::open(".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    if let Some(directory) = &charge.order.feedback {
+        rustix::fs::mkdirat(&work, directory.as_str(), Mode::from(0o755))?;
+    }
     for (name, bytes) in charge.order.files.iter().zip(charge.blobs) {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&work, name.as_str(), flags, Mode::from(0o644))?;
@@ -172,7 +177,7 @@ fn start(charge: &Charge<'_>) -> anyhow::Result<Pid> {
 }
 
 /// Waits for the program's end, stops the rest, and takes out what the order asked for.
-fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Option<Vec<u8>>) {
+fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Vec<(Kind, Vec<u8>)>) {
     let mut seen = Census::default();
     let (exit, stop) = if matches!(charge.meter, Meter::Census(_)) {
         census::wait(program, &charge.order.walls, &mut seen)
@@ -181,10 +186,16 @@ fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Option<V
     };
     sys::kill_all_others();
     let wanted = charge.order.artefact.as_deref().filter(|_| exit == Exit::Code(0));
-    let artefact = wanted.and_then(|name| collect(work, name).ok());
+    let artefact = wanted.and_then(|name| collect(work, name, ARTEFACT_BYTES_MAX).ok());
+    let mut taken: Vec<_> = artefact.map(|bytes| (Kind::Artefact, bytes)).into_iter().collect();
+    if let Some(directory) = &charge.order.feedback {
+        taken.extend(
+            feedback::collect(work, directory).into_iter().map(|bytes| (Kind::Feedback, bytes)),
+        );
+    }
     let disk_full =
         rustix::fs::fstatvfs(work).is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0);
-    (Report { exit, stop, disk_full, census: seen }, artefact)
+    (Report { exit, stop, disk_full, census: seen }, taken)
 }
 
 fn wait_blocking(program: Pid) -> Exit {
@@ -208,8 +219,8 @@ pub(crate) fn exit_of(status: WaitStatus) -> Exit {
 
 /// Reads the file `name` of the directory `work`, in which untrusted programs wrote: it may be
 /// anything, a link out of the directory or a pipe that never answers, and is taken only if it is
-/// a plain file of a bearable size.
-fn collect(work: &OwnedFd, name: &str) -> anyhow::Result<Vec<u8>> {
+/// a plain file of at most `most` bytes.
+pub(crate) fn collect(work: &OwnedFd, name: &str, most: u64) -> anyhow::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH
         | ResolveFlags::NO_SYMLINKS
@@ -218,7 +229,7 @@ fn collect(work: &OwnedFd, name: &str) -> anyhow::Result<Vec<u8>> {
     let file = rustix::fs::openat2(work.as_fd(), name, flags, Mode::empty(), resolve)?;
     let file = File::from(file);
     let found = file.metadata()?;
-    anyhow::ensure!(found.is_file() && found.len() <= ARTEFACT_BYTES_MAX, "not to be taken out");
+    anyhow::ensure!(found.is_file() && found.len() <= most, "not to be taken out");
     let mut bytes = Vec::new();
     file.take(found.len()).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -245,7 +256,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, within("pipe"), fifo, Mode::from(0o644), 0).unwrap();
         let socket = std::os::unix::net::UnixListener::bind(within("socket")).unwrap();
         let work = OwnedFd::from(File::open(dir.path()).unwrap());
-        assert_eq!(collect(&work, "plain").unwrap(), b"plain");
+        assert_eq!(collect(&work, "plain", ARTEFACT_BYTES_MAX).unwrap(), b"plain");
         let outside = format!("{}/secret", outside.path().display());
         for name in [
             "link",
@@ -259,7 +270,7 @@ mod tests {
             &outside,
             "/etc/passwd",
         ] {
-            assert!(collect(&work, name).is_err(), "{name}");
+            assert!(collect(&work, name, ARTEFACT_BYTES_MAX).is_err(), "{name}");
         }
         drop(socket);
     }

@@ -1,10 +1,9 @@
-//! One job in one slot: compiled once, then run on each input, one after the other.
+//! One job in one slot: compiled once; what it prints. How it is judged is in `judge.rs`.
 
-use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use domain::{
     content::Limits,
-    run::{Channel, Input, Job, Progress, ValidatorResult, Verdict},
+    run::{Channel, Job, Progress, Verdict},
 };
 
 use crate::{
@@ -28,9 +27,9 @@ pub(crate) struct Running<'a> {
 
 /// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
 pub(crate) struct Compiled {
-    names: Vec<String>,
-    blobs: Vec<Bytes>,
-    kept: bool,
+    pub(crate) names: Vec<String>,
+    pub(crate) blobs: Vec<Bytes>,
+    pub(crate) kept: bool,
     /// What the compiler printed, though it was content.
     pub(crate) output: String,
 }
@@ -54,6 +53,8 @@ impl Running<'_> {
             artefact: Some(ARTEFACT.to_owned()),
             kept: false,
             streamed: true,
+            feedback: None,
+            talks: false,
         };
         let mut output = BytesMut::new();
         let watched = self.job.inputs.iter().find(|input| input.streamed);
@@ -71,85 +72,22 @@ impl Running<'_> {
         made(&ending, excerpt(&output))
     }
 
-    /// Runs what was compiled on `input` and judges it.
-    pub(crate) async fn judge(
-        &mut self,
-        compiled: &Compiled,
-        input: &Input,
-    ) -> anyhow::Result<ValidatorResult> {
-        let (validator, tell, limits) = (input.validator, self.tell, &self.job.limits);
-        tell(Progress::Running { validator });
-        let walls = self.tool.allow(walls(limits));
-        let order = Order {
-            argv: self.tool.run(&self.names(), input.streamed),
-            env: environment(),
-            walls,
-            files: compiled.names.clone(),
-            artefact: None,
-            kept: compiled.kept,
-            streamed: input.streamed,
-        };
-        let mut blobs = compiled.blobs.clone();
-        blobs.push(input.stdin.clone());
-        let mut printed = Printed::default();
-        let mut take = |kind, bytes: Bytes| {
-            let (channel, offset) = printed.keep(kind, &bytes, input.streamed);
-            if input.streamed {
-                tell(Progress::Output { validator, channel, offset, bytes });
-            }
-        };
-        let ending = self.slot.run(&order, &blobs, &mut take).await.context("a helper failed")?;
-        let result = self.result(input, ending, &walls, printed).await?;
-        tell(Progress::Judged(result.clone()));
-        Ok(result)
-    }
-
-    async fn result(
-        &self,
-        input: &Input,
-        ending: Ending,
-        walls: &Walls,
-        printed: Printed,
-    ) -> anyhow::Result<ValidatorResult> {
-        let shown = |bytes: &[u8]| if input.streamed { excerpt(bytes) } else { String::new() };
-        let (stdout, stderr) = (shown(&printed.stdout), shown(&printed.stderr));
-        let (limits, walls) = (self.job.limits, *walls);
-        let judge = {
-            let (ending, input) = (ending.clone(), input.clone());
-            move || verdict::judge(&ending, &limits, &walls, &input, &printed.stdout)
-        };
-        let (verdict, detail) = tokio::task::spawn_blocking(judge).await?;
-        if verdict == Verdict::InternalError {
-            tracing::error!(submission.id = %self.job.submission, "run failed: {detail}");
-        }
-        Ok(ValidatorResult {
-            validator: input.validator,
-            verdict,
-            cpu_ms: ending.cpu_ms,
-            wall_ms: ending.wall_ms,
-            memory_bytes: ending.memory_bytes,
-            detail,
-            stdout,
-            stderr,
-        })
-    }
-
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.job.files.iter().map(|file| file.name.clone()).collect()
     }
 }
 
 /// What a program printed.
 #[derive(Default)]
-struct Printed {
-    stdout: BytesMut,
-    stderr: BytesMut,
+pub(crate) struct Printed {
+    pub(crate) stdout: BytesMut,
+    pub(crate) stderr: BytesMut,
     stderr_len: u64,
 }
 
 impl Printed {
     /// Keeps what is needed later. Answers where in which channel `bytes` are.
-    fn keep(&mut self, kind: Kind, bytes: &Bytes, streamed: bool) -> (Channel, u64) {
+    pub(crate) fn keep(&mut self, kind: Kind, bytes: &Bytes, streamed: bool) -> (Channel, u64) {
         if kind == Kind::Stdout {
             let offset = self.stdout.len() as u64;
             self.stdout.extend_from_slice(bytes);
@@ -188,7 +126,8 @@ fn made(ending: &Ending, output: String) -> anyhow::Result<Result<Compiled, Stri
     }
 }
 
-fn walls(limits: &Limits) -> Walls {
+/// The walls of a run within `limits`, in a language that needs nothing more.
+pub(crate) fn walls(limits: &Limits) -> Walls {
     Walls {
         cpu_ms: limits.cpu_ms,
         wall_ms: limits.wall_ms,

@@ -127,6 +127,8 @@ pub(crate) struct Tool {
     /// For people: "C (gcc 12.2.0)".
     pub(crate) version: String,
     links_statically: bool,
+    /// The first file, where it is not the usual one.
+    first: Option<String>,
 }
 
 /// Looks for all languages. A tool counts when it answers with a version.
@@ -150,7 +152,7 @@ fn find(row: &'static Row) -> Option<Tool> {
         // Static programs start in half the time; not every machine has the library for it.
         let libc = ask(&path, "-print-file-name=libc.a").unwrap_or_default();
         let links_statically = row.language == Language::C && Path::new(libc.trim()).is_absolute();
-        Some(Tool { row, path, version, links_statically })
+        Some(Tool { row, path, version, links_statically, first: None })
     })
 }
 
@@ -189,12 +191,21 @@ impl Tool {
         }
     }
 
+    /// This, for a program whose first file is `name`.
+    pub(crate) fn starting_at(&self, name: &str) -> Self {
+        Self { first: Some(name.to_owned()), ..self.clone() }
+    }
+
+    fn first_file(&self) -> &str {
+        self.first.as_deref().unwrap_or_else(|| self.row.language.main_file())
+    }
+
     fn fill(&self, words: &[&str], files: &[String]) -> Vec<String> {
         let mut filled = Vec::new();
         for &word in words {
             match word {
                 "{tool}" => filled.push(self.path.to_string_lossy().into_owned()),
-                "{main}" => filled.push(self.row.language.main_file().to_owned()),
+                "{main}" => filled.push(self.first_file().to_owned()),
                 "{static}" => filled.extend(self.links_statically.then(|| "-static".to_owned())),
                 "{sources}" => {
                     let is_source = |name: &&String| name.ends_with(self.row.sources);
@@ -243,6 +254,12 @@ mod tests {
 
     fn tool(row: usize) -> Tool {
         let path = PathBuf::from("/usr/bin/tool");
-        Tool { row: &TABLE[row], path, version: String::new(), links_statically: false }
+        Tool {
+            row: &TABLE[row],
+            path,
+            version: String::new(),
+            links_statically: false,
+            first: None,
+        }
     }
 }

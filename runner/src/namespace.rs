@@ -1,6 +1,7 @@
 //! The sandbox that runs code: helper processes in a pool, one for each job at a time.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -10,15 +11,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     content::{FILE_BYTES_MAX, FILES_MAX, Language, file_name_is_allowed},
+    judging::Judging,
+    points::Share,
     ports::Sandbox,
     run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use crate::{
     job::{self, Running},
     languages::{self, Tool},
+    referee::Referee,
     slot::Slot,
+    unit_tests,
 };
 
 /// How a [`NamespaceSandbox`] is set up.
@@ -133,14 +138,52 @@ impl NamespaceSandbox {
         let answer = match compiled {
             Err(why) => Err(why),
             Ok(compiled) => {
+                let mut referee = self.referee(job).await?;
+                let mut failed = BTreeSet::new();
                 for input in &job.inputs {
-                    results.push(running.judge(&compiled, input).await?);
+                    let result = if is_idle(input, &failed) {
+                        not_run(input, tell)
+                    } else {
+                        running.judge(&compiled, input, referee.as_mut()).await?
+                    };
+                    if result.earned() == Share::NONE {
+                        failed.extend(input.stops_with);
+                    }
+                    results.push(result);
                 }
+                self.idle().extend(referee.map(|referee| referee.slot));
                 Ok(compiled.output)
             }
         };
         self.idle().push(running.slot);
         Ok(answer)
+    }
+
+    /// The judging program of `job`, compiled in a slot of its own.
+    async fn referee(&self, job: &Job) -> anyhow::Result<Option<Referee>> {
+        let Some(program) = job.judging.program() else { return Ok(None) };
+        let tool = self.tool(program.language);
+        let tool = tool.context("the language of the validator is not installed here")?;
+        let its = Job {
+            language: program.language,
+            files: program.files.clone(),
+            inputs: Vec::new(),
+            judging: Judging::Compare,
+            ..job.clone()
+        };
+        let mut its = Running { job: &its, tool, tell: &|_| (), slot: self.slot().await? };
+        let compiled = its.compile().await?;
+        let talks = matches!(job.judging, Judging::Interactive(_));
+        Ok(Some(Referee::new(program, talks, tool, its.slot, compiled)))
+    }
+
+    /// Waits until as much may run as `job` runs at once. Both places of a job whose programs talk
+    /// are taken together, so that no two such jobs wait for one another; where there is only one
+    /// place, they share it.
+    async fn permit(&self, job: &Job) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let wanted = if matches!(job.judging, Judging::Interactive(_)) { 2 } else { 1 };
+        let places = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
+        self.permits.acquire_many(places.min(wanted)).await
     }
 }
 
@@ -157,8 +200,12 @@ impl Sandbox for NamespaceSandbox {
             return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
         }
         let mut results = Vec::new();
-        let attempt = match (tool, self.permits.acquire().await) {
-            (Some(tool), Ok(_permit)) => self.attempt(job, tool, tell, &mut results).await,
+        let attempt = match (tool, self.permit(job).await) {
+            (Some(tool), Ok(_permit)) => match unit_tests::put_into(job, tool) {
+                Ok(None) => self.attempt(job, tool, tell, &mut results).await,
+                Ok(Some((job, tool))) => self.attempt(&job, &tool, tell, &mut results).await,
+                Err(why) => Err(why),
+            },
             (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
             (_, Err(closed)) => Err(closed.into()),
         };
@@ -212,18 +259,21 @@ fn acceptable(job: &Job, offered: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether `input` need not be run, since its group has `failed` and nobody is shown it.
+fn is_idle(input: &Input, failed: &BTreeSet<u16>) -> bool {
+    !input.streamed && input.stops_with.is_some_and(|group| failed.contains(&group))
+}
+
+fn not_run(input: &Input, tell: &(dyn Fn(Progress) + Send + Sync)) -> ValidatorResult {
+    let why = "not run, since its group had failed already".to_owned();
+    let result = ValidatorResult::unmeasured(input.validator, Verdict::Rejected, why);
+    tell(Progress::Judged(result.clone()));
+    result
+}
+
 /// The result of an input whose run failed on our side.
 fn lost(input: &Input, why: &anyhow::Error) -> ValidatorResult {
-    ValidatorResult {
-        validator: input.validator,
-        verdict: Verdict::InternalError,
-        cpu_ms: 0,
-        wall_ms: 0,
-        memory_bytes: 0,
-        detail: why.to_string(),
-        stdout: String::new(),
-        stderr: String::new(),
-    }
+    ValidatorResult::unmeasured(input.validator, Verdict::InternalError, why.to_string())
 }
 
 #[cfg(test)]
@@ -240,6 +290,7 @@ mod tests {
             files: Vec::new(),
             limits: Limits::default(),
             inputs: Vec::new(),
+            judging: Judging::Compare,
         };
         let why = acceptable(&job, false).unwrap_err();
         assert_eq!(why, "Python is not offered on this machine");

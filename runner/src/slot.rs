@@ -10,13 +10,15 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest},
     net::UnixStream,
     process::{Child, Command},
+    sync::Notify,
     time::{Duration, timeout},
 };
 
 use crate::{
+    descriptors,
     frame::{self, Ending, HEAD_BYTES, Hello, Kind, Order},
     zygote::ARGV,
 };
@@ -67,8 +69,19 @@ impl Slot {
         blobs: &[Bytes],
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
+        self.run_talking(order, blobs, None, output).await
+    }
+
+    /// As [`Self::run`]; the program talks where the order says so.
+    pub(crate) async fn run_talking(
+        &mut self,
+        order: &Order,
+        blobs: &[Bytes],
+        talk: Option<Talk<'_>>,
+        output: &mut (dyn FnMut(Kind, Bytes) + Send),
+    ) -> io::Result<Ending> {
         let wall = Duration::from_millis(order.walls.wall_ms.into());
-        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, output)).await;
+        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, talk, output)).await;
         match ran {
             Ok(run) => run,
             Err(late) => {
@@ -83,9 +96,11 @@ impl Slot {
         &mut self,
         order: &Order,
         blobs: &[Bytes],
+        talk: Option<Talk<'_>>,
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
         assert_eq!(blobs.len(), order.files.len() + 1, "a blob for each file, and standard input");
+        assert_eq!(order.talks, talk.is_some(), "who talks has somebody to talk to");
         let order = serde_json::to_vec(order)?;
         let mut small = Vec::with_capacity(4096);
         frame::write(&mut small, Kind::Order, &order)?;
@@ -100,27 +115,52 @@ impl Slot {
             }
         }
         self.control.write_all(&small).await?;
-        self.answers(output).await
+        let Some(Talk { ends, halt }) = talk else {
+            return answers(&mut self.control, output).await;
+        };
+        self.control
+            .async_io(Interest::WRITABLE, || descriptors::send(&self.control, &ends))
+            .await?;
+        // From here on only the program has them, so that its end is seen at the other end.
+        drop(ends);
+        let (mut from, mut to) = self.control.split();
+        let halted = async {
+            halt.notified().await;
+            to.write_all(&frame::head(Kind::Halt, 0)).await?;
+            std::future::pending().await
+        };
+        tokio::select! {
+            ending = answers(&mut from, output) => ending,
+            failed = halted => failed,
+        }
     }
+}
 
-    async fn answers(
-        &mut self,
-        output: &mut (dyn FnMut(Kind, Bytes) + Send),
-    ) -> io::Result<Ending> {
-        loop {
-            let (kind, payload) = read(&mut self.control).await?;
-            match kind {
-                Kind::Stdout | Kind::Stderr => output(kind, payload),
-                Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
-                Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact => {
-                    return Err(io::Error::other("the helper said what it does not say here"));
-                }
+/// What a program that talks is given.
+pub(crate) struct Talk<'a> {
+    /// Its standard input and output.
+    pub(crate) ends: [OwnedFd; 2],
+    /// Ends the run early when it is notified.
+    pub(crate) halt: &'a Notify,
+}
+
+async fn answers(
+    control: &mut (impl AsyncRead + Unpin),
+    output: &mut (dyn FnMut(Kind, Bytes) + Send),
+) -> io::Result<Ending> {
+    loop {
+        let (kind, payload) = read(control).await?;
+        match kind {
+            Kind::Stdout | Kind::Stderr | Kind::Feedback => output(kind, payload),
+            Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
+            Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact | Kind::Halt => {
+                return Err(io::Error::other("the helper said what it does not say here"));
             }
         }
     }
 }
 
-async fn read(control: &mut UnixStream) -> io::Result<(Kind, Bytes)> {
+async fn read(control: &mut (impl AsyncRead + Unpin)) -> io::Result<(Kind, Bytes)> {
     let mut head = [0; HEAD_BYTES];
     control.read_exact(&mut head).await?;
     let (kind, len) = frame::parse_head(head)?;

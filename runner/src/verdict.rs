@@ -1,34 +1,8 @@
 //! From how a run went to what is said of it. Pure.
 
-use domain::{
-    content::Limits,
-    run::{Input, Verdict},
-};
+use domain::{content::Limits, run::Verdict};
 
-use crate::{
-    compare::compare,
-    frame::{Ending, Exit, Stop, Walls},
-};
-
-/// Judges a run within `limits` (as people know them) and `walls` (with allowances).
-pub(crate) fn judge(
-    ending: &Ending,
-    limits: &Limits,
-    walls: &Walls,
-    input: &Input,
-    stdout: &[u8],
-) -> (Verdict, String) {
-    match stopped(ending, limits, walls) {
-        Some(stopped) => stopped,
-        None => match &input.expected {
-            None => (Verdict::Accepted, String::new()),
-            Some(expected) => match compare(stdout, expected, &input.comparison) {
-                Ok(()) => (Verdict::Accepted, String::new()),
-                Err(why) => (Verdict::WrongAnswer, why.to_string()),
-            },
-        },
-    }
-}
+use crate::frame::{Ending, Exit, Stop, Walls};
 
 /// What kept a run from ending well; `None` if nothing did.
 pub(crate) fn stopped(
@@ -38,6 +12,8 @@ pub(crate) fn stopped(
 ) -> Option<(Verdict, String)> {
     let by_limit = match ending.stop {
         Some(Stop::Output) => Some(Verdict::OutputLimit),
+        // Whoever halts a run has judged it; what ended just before is what it was.
+        Some(Stop::Halted) => None,
         // What hangs for want of a process, or fills memory with dead ones, is best told so.
         Some(_) if ending.processes_hit => Some(Verdict::ProcessLimit),
         Some(Stop::Memory) => Some(Verdict::MemoryLimit),
@@ -65,7 +41,8 @@ pub(crate) fn stopped(
     Some((verdict, words))
 }
 
-fn limit_in_words(verdict: Verdict, limits: &Limits) -> String {
+/// That a limit was passed, in words.
+pub(crate) fn limit_in_words(verdict: Verdict, limits: &Limits) -> String {
     let seconds = |ms: u32| f64::from(ms) / 1000.0;
     let size = |bytes: u64| match bytes {
         0..1024 => format!("{bytes} bytes"),
@@ -111,18 +88,14 @@ fn signal_in_words(signal: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use domain::content::Comparison;
-
     use super::*;
-
     #[test]
-    fn an_output_is_compared_only_when_the_program_ended_well() {
-        assert_eq!(verdict(&ended(Exit::Code(0)), b"4\n"), Verdict::Accepted);
-        assert_eq!(verdict(&ended(Exit::Code(0)), b"5\n"), Verdict::WrongAnswer);
-        assert_eq!(verdict(&ended(Exit::Code(1)), b"4\n"), Verdict::RuntimeError);
-        assert_eq!(verdict(&ended(Exit::Signal(11)), b"4\n"), Verdict::RuntimeError);
-        assert_eq!(verdict(&ended(Exit::NotStarted(String::new())), b""), Verdict::InternalError);
+    fn only_a_program_that_ended_well_was_not_stopped() {
+        assert_eq!(verdict(&ended(Exit::Code(0))), None);
+        assert_eq!(verdict(&ended(Exit::Code(1))), Some(Verdict::RuntimeError));
+        assert_eq!(verdict(&ended(Exit::Signal(11))), Some(Verdict::RuntimeError));
+        let lost = Exit::NotStarted(String::new());
+        assert_eq!(verdict(&ended(lost)), Some(Verdict::InternalError));
     }
 
     #[test]
@@ -134,17 +107,25 @@ mod tests {
             (Stop::Output, Verdict::OutputLimit),
         ] {
             let ending = Ending { stop: Some(stop), ..ended(Exit::Stopped) };
-            assert_eq!(verdict(&ending, b"4\n"), wanted);
+            assert_eq!(verdict(&ending), Some(wanted));
         }
         let late = Ending { cpu_ms: 2001, ..ended(Exit::Code(0)) };
-        assert_eq!(verdict(&late, b"4\n"), Verdict::TimeLimit);
+        assert_eq!(verdict(&late), Some(Verdict::TimeLimit));
+    }
+
+    #[test]
+    fn a_halt_that_comes_too_late_changes_nothing() {
+        let late = |exit| Ending { stop: Some(Stop::Halted), ..ended(exit) };
+        assert_eq!(verdict(&late(Exit::Code(0))), None);
+        assert_eq!(verdict(&late(Exit::Code(1))), Some(Verdict::RuntimeError));
+        assert_eq!(verdict(&late(Exit::Stopped)), Some(Verdict::InternalError));
     }
 
     #[test]
     fn a_wall_that_was_hit_and_survived_does_not_count() {
         let full = Ending { disk_full: true, processes_hit: true, ..ended(Exit::Code(0)) };
-        assert_eq!(verdict(&full, b"4\n"), Verdict::Accepted);
-        assert_eq!(verdict(&Ending { exit: Exit::Code(1), ..full }, b"4\n"), Verdict::DiskLimit);
+        assert_eq!(verdict(&full), None);
+        assert_eq!(verdict(&Ending { exit: Exit::Code(1), ..full }), Some(Verdict::DiskLimit));
     }
 
     #[test]
@@ -157,15 +138,8 @@ mod tests {
         assert!(said(ended(Exit::Signal(11))).starts_with("killed by signal 11 (a memory"));
     }
 
-    fn verdict(ending: &Ending, stdout: &[u8]) -> Verdict {
-        let input = Input {
-            validator: 0,
-            stdin: Bytes::new(),
-            expected: Some(Bytes::from_static(b"4\n")),
-            comparison: Comparison::default(),
-            streamed: false,
-        };
-        judge(ending, &Limits::default(), &walls(), &input, stdout).0
+    fn verdict(ending: &Ending) -> Option<Verdict> {
+        stopped(ending, &Limits::default(), &walls()).map(|(verdict, _)| verdict)
     }
 
     fn ended(exit: Exit) -> Ending {

@@ -17,7 +17,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     cgroup::Meter,
-    frame::{Stop, Walls},
+    frame::{self, Kind, Stop, Walls},
     tap::Tap,
 };
 
@@ -100,8 +100,11 @@ impl Watch<'_> {
         let ready: Vec<_> = open.iter().zip(ready).filter(|(_, ready)| *ready).collect();
         let ready: Vec<usize> = ready.into_iter().map(|((which, _), _)| *which).collect();
         if hung_up {
-            // The server says nothing while a run lasts, so it has gone.
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            // The server says one thing while a run lasts, or it has gone.
+            match frame::read(&mut self.control)? {
+                Some((Kind::Halt, _)) => self.stop(Stop::Halted),
+                _ => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
         }
         self.pass_on(&ready)?;
         Ok(ended)

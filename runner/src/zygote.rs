@@ -23,6 +23,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     cgroup::{Meter, Usage},
+    descriptors,
     frame::{self, Ending, Exit, Hello, Kind, Order, Stop},
     init::{self, Charge, Report},
     off::{Off, Wall},
@@ -94,6 +95,10 @@ fn serve(off: Off) -> anyhow::Result<()> {
     let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
     frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
     while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
+        if kind == Kind::Halt {
+            // The run ended by itself before this came.
+            continue;
+        }
         anyhow::ensure!(kind == Kind::Order, "an order was expected");
         let mut order: Order = serde_json::from_slice(&payload)?;
         zygote.off.widen(&mut order.walls);
@@ -103,7 +108,8 @@ fn serve(off: Off) -> anyhow::Result<()> {
             blobs.push(blob.ok_or_else(|| anyhow::anyhow!("a blob was expected"))?.1);
         }
         let stdin = blobs.pop().expect("one more than files");
-        let ending = zygote.run(&order, &blobs, &stdin)?;
+        let talk = order.talks.then(|| descriptors::receive(&zygote.control)).transpose()?;
+        let ending = zygote.run(&order, &blobs, &stdin, talk)?;
         frame::write_json(&mut zygote.control, Kind::Ending, &ending)?;
     }
     Ok(())
@@ -136,7 +142,13 @@ impl Zygote {
     }
 
     /// Carries out one order. Fails only if this helper is of no more use.
-    fn run(&mut self, order: &Order, blobs: &[Vec<u8>], stdin: &[u8]) -> anyhow::Result<Ending> {
+    fn run(
+        &mut self,
+        order: &Order,
+        blobs: &[Vec<u8>],
+        stdin: &[u8],
+        talk: Option<[OwnedFd; 2]>,
+    ) -> anyhow::Result<Ending> {
         if order.artefact.is_some() {
             self.kept = None;
         }
@@ -146,6 +158,10 @@ impl Zygote {
         let waited_before = sys::children_usage().0;
         let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
         let go = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stdin, said) = match talk {
+            Some([stdin, stdout]) => (stdin, stdout),
+            None => (sealed(stdin)?, stdout.1),
+        };
         let charge = Charge {
             order,
             blobs,
@@ -154,8 +170,8 @@ impl Zygote {
             off: self.off,
             meter: &self.meter,
             kept: self.kept.as_ref().filter(|_| order.kept),
-            stdin: sealed(stdin)?,
-            stdout: stdout.1,
+            stdin,
+            stdout: said,
             stderr: stderr.1,
             go: go.0,
             report: report.1,
@@ -225,6 +241,8 @@ impl Zygote {
         while let Ok(Some((kind, payload))) = frame::read(&mut bytes) {
             if kind == Kind::Artefact {
                 self.kept = Some(sealed(&payload)?);
+            } else if kind == Kind::Feedback {
+                frame::write(&mut self.control, kind, &payload)?;
             } else {
                 return Ok(serde_json::from_slice(&payload)?);
             }

@@ -15,6 +15,7 @@ mod devices;
 mod disk_full;
 mod durability;
 mod isolation;
+mod judging;
 mod kill;
 mod links;
 mod node;

@@ -14,7 +14,7 @@ export async function make_room(page: Page, names: string[], settings: Record<st
   const limits = { cpu_ms: 2_000, wall_ms: 6_000, memory_bytes: 256 << 20, processes: 32, output_bytes: 1 << 20, disk_bytes: 1 << 20 };
   const comparison = { case_sensitive: false, space_change_sensitive: false, float_absolute: null, float_relative: null };
   const validators = [await validator('Example', '2 3\n', '5\n', true), await validator('Large', '400 600\n', '1000\n', false)];
-  const code = { type: 'code', languages: ['python', 'c'], starters: [], solution: null, limits, comparison, validators, groups: [] };
+  const code = { type: 'code', languages: ['python', 'c'], starters: [], solution: null, limits, comparison, validators, groups: [], judging: { type: 'compare' } };
   const quiz = { type: 'quiz', choices: [{ text: 'Yes', right: true }, { text: 'No', right: false }], several: false, partial: false };
   const content = (title: string, statement: string, component: unknown) => ask<{ id: string }>(page, 'POST', 'contents', { document: { title, statement, tags: ['sums'], component, repairs: [], assumed: [] } });
   const sum = await content('The sum', 'Print $a + b$.\n\n## Input\n\nTwo numbers.', code);

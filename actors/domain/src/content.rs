@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::blob::Blob;
+use crate::{blob::Blob, judging::Judging};
 
 /// One version of an exercise or a quiz, as its creator wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,8 @@ pub struct Code {
     pub validators: Vec<Validator>,
     /// Groups of validators, scored each as a whole; empty when each validator counts for itself.
     pub groups: Vec<Group>,
+    #[serde(default)]
+    pub judging: Judging,
 }
 
 /// The files that the editor holds at first, for one language.
@@ -193,7 +195,7 @@ pub struct Comparison {
 impl Eq for Comparison {}
 
 /// One hidden or shown check: given this input, expect this output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Validator {
     pub name: String,
@@ -206,6 +208,10 @@ pub struct Validator {
     pub group: Option<u16>,
     /// Overrides [`Code::comparison`].
     pub comparison: Option<Comparison>,
+    /// What the judging program is given besides its own arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
+    pub arguments: Vec<String>,
 }
 
 /// Validators that are scored together.
@@ -215,6 +221,7 @@ pub struct Group {
     pub name: String,
     /// Points of the whole group, out of the sum over all groups.
     pub weight: u32,
-    /// All must pass; otherwise the group counts in proportion to the weights that passed.
+    /// Counts as much as the worst of its validators, so that all must pass where none passes in
+    /// part; otherwise in proportion to the weights that passed.
     pub all_or_nothing: bool,
 }

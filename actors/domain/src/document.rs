@@ -285,7 +285,13 @@ impl Document for Content {
                 if !files.map(|file| &file.name).all(|name| file_name_is_allowed(name)) {
                     return Err(Refusal::BadFileName);
                 }
-                if code.limits.are_bearable() { Ok(()) } else { Err(Refusal::BadLimits) }
+                code.judging.check()?;
+                let too_many = code.validators.iter().any(|one| one.arguments.len() > 32);
+                if too_many {
+                    return Err(Refusal::TooManyParts);
+                }
+                let fit = code.limits.are_bearable();
+                if fit { Ok(()) } else { Err(Refusal::BadLimits) }
             }
         }
     }
@@ -293,7 +299,7 @@ impl Document for Content {
 
 impl Content {
     /// What a test cannot do without, as stable words: `statement`, `choices`, `right_choice`,
-    /// `one_right_choice`, `languages`, `validators`, `weight`.
+    /// `one_right_choice`, `languages`, `validators`, `weight`, `judging_program`, `unit_tests`.
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = vec![];
         if self.statement.trim().is_empty() {
@@ -311,6 +317,7 @@ impl Content {
                 missing.extend(code.languages.is_empty().then_some("languages"));
                 missing.extend(code.validators.is_empty().then_some("validators"));
                 missing.extend((weight == 0 && !code.validators.is_empty()).then_some("weight"));
+                missing.extend(code.judging.missing(&code.languages));
             }
         }
         missing

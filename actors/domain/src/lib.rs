@@ -10,6 +10,7 @@ pub mod content;
 pub mod document;
 pub mod frame;
 pub mod ids;
+pub mod judging;
 pub mod people;
 pub mod plan;
 pub mod points;

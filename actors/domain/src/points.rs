@@ -32,6 +32,37 @@ impl Points {
     }
 }
 
+/// A part of a whole, in millionths, so that sums are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "u32")]
+pub struct Share(u32);
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// All of it.
+    pub const WHOLE: Self = Self(1_000_000);
+
+    /// `part ÷ whole`, to a millionth; between nothing and all. `None` if that is no number.
+    pub fn of(part: f64, whole: f64) -> Option<Self> {
+        let share = part / whole;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let millionths = (share.clamp(0.0, 1.0) * 1e6).round() as u32;
+        share.is_finite().then_some(Self(millionths))
+    }
+
+    /// In millionths.
+    pub const fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for Share {
+    fn from(millionths: u32) -> Self {
+        Self(millionths.min(Self::WHOLE.0))
+    }
+}
+
 impl std::iter::Sum for Points {
     fn sum<I: Iterator<Item = Self>>(points: I) -> Self {
         Self(points.map(|points| points.0).sum())

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    content::{Comparison, Language, Limits, SourceFile},
+    content::{Code, Comparison, Language, Limits, SourceFile, Validator},
     ids::SubmissionId,
+    judging::Judging,
+    points::Share,
 };
 
 /// One submission to compile once and to run on each input.
@@ -16,10 +18,11 @@ pub struct Job {
     pub files: Vec<SourceFile>,
     pub limits: Limits,
     pub inputs: Vec<Input>,
+    pub judging: Judging,
 }
 
 /// One run of the program.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Input {
     /// Which validator this is, by index; a free run on one's own input is 0.
     pub validator: u16,
@@ -29,6 +32,29 @@ pub struct Input {
     pub comparison: Comparison,
     /// Whether output is streamed while it runs (never for a hidden validator).
     pub streamed: bool,
+    /// What the judging program is given besides its own arguments.
+    pub arguments: Vec<String>,
+    /// The group that is worth nothing once one of it has failed: then those of it that nobody is
+    /// shown are not run, and `rejected`.
+    pub stops_with: Option<u16>,
+}
+
+impl Input {
+    /// The run on `validator` of `code`, whose `data` are its input and what is expected.
+    pub fn of(code: &Code, validator: &Validator, number: u16, data: (Bytes, Bytes)) -> Self {
+        let group = validator.group.filter(|group| {
+            code.groups.get(usize::from(*group)).is_some_and(|group| group.all_or_nothing)
+        });
+        Self {
+            validator: number,
+            stdin: data.0,
+            expected: Some(data.1),
+            comparison: validator.comparison.clone().unwrap_or_else(|| code.comparison.clone()),
+            streamed: validator.shown,
+            arguments: validator.arguments.clone(),
+            stops_with: group,
+        }
+    }
 }
 
 /// What a runner tells while it works.
@@ -83,10 +109,19 @@ pub struct ValidatorResult {
     pub memory_bytes: u64,
     /// In the person's words: "wrong on line 3", "killed by signal 11".
     pub detail: String,
-    /// The first 16 KiB of standard output, for validators that are shown.
+    /// The first 16 KiB of standard output, for validators that are shown; of an interactive run
+    /// what was said: `>` before lines of the program, `<` before lines to it.
     pub stdout: String,
     /// The first 16 KiB of standard error.
     pub stderr: String,
+    /// What part of the validator's weight was earned; without it all if `accepted`, else nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "number"))]
+    pub share: Option<Share>,
+    /// What the judging program says to its creator, at most 16 KiB. Never for a candidate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<String>"))]
+    pub judge_message: String,
 }
 
 /// The judgement of one run.
@@ -106,4 +141,29 @@ pub enum Verdict {
     CompileError,
     Rejected,
     InternalError,
+}
+
+impl ValidatorResult {
+    /// What part of its validator's weight it earned.
+    pub fn earned(&self) -> Share {
+        let all_or_nothing =
+            if self.verdict == Verdict::Accepted { Share::WHOLE } else { Share::NONE };
+        self.share.unwrap_or(all_or_nothing)
+    }
+
+    /// A run that never took place, or of which nothing is known but this.
+    pub fn unmeasured(validator: u16, verdict: Verdict, detail: String) -> Self {
+        Self {
+            validator,
+            verdict,
+            cpu_ms: 0,
+            wall_ms: 0,
+            memory_bytes: 0,
+            detail,
+            stdout: String::new(),
+            stderr: String::new(),
+            share: None,
+            judge_message: String::new(),
+        }
+    }
 }

@@ -33,6 +33,7 @@ use crate::{
     aggregate::{Aggregate, Outage, Reaction, Times},
     at::{At, Ms},
     content::Language,
+    points::Share,
     rows::RowChange,
     run::Verdict,
     stream::{Origin, Stream},
@@ -121,6 +122,25 @@ pub struct RunResult {
     pub detail: String,
     pub stdout: String,
     pub stderr: String,
+    /// What part of the validator's weight was earned; without it all if `accepted`, else nothing.
+    /// A candidate is told of those that are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "number"))]
+    pub share: Option<Share>,
+}
+
+impl RunResult {
+    /// What part of its validator's weight it earned.
+    pub fn earned(&self) -> Share {
+        let all_or_nothing =
+            if self.verdict == Verdict::Accepted { Share::WHOLE } else { Share::NONE };
+        self.share.unwrap_or(all_or_nothing)
+    }
+
+    /// This, as the candidate may see it.
+    pub fn as_told(&self) -> Self {
+        Self { share: self.share.filter(|_| self.shown), ..self.clone() }
+    }
 }
 
 impl Aggregate for Session {

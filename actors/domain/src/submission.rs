@@ -199,6 +199,7 @@ impl RunResult {
             detail: text(&result.detail),
             stdout: text(&result.stdout),
             stderr: text(&result.stderr),
+            share: result.share,
         }
     }
 
@@ -215,6 +216,7 @@ impl RunResult {
             detail: String::new(),
             stdout: String::new(),
             stderr: String::new(),
+            share: None,
         }
     }
 }

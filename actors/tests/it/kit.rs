@@ -89,8 +89,7 @@ pub(crate) async fn create_content(world: &World) -> Content {
         expected: blob.clone(),
         shown,
         weight: 1,
-        group: None,
-        comparison: None,
+        ..Validator::default()
     };
     let code = Code {
         languages: vec![Language::Python],

@@ -104,6 +104,7 @@ async fn a_verdict_sent_twice_counts_once() {
         detail: String::new(),
         stdout: String::new(),
         stderr: String::new(),
+        share: None,
     };
     let domain::stream::Stream::Submission(which) = submission(1_000, 0) else { panic!() };
     let verdict = to_session(domain::session::Command::RecordVerdict {

@@ -269,14 +269,10 @@ impl Sandbox for Script {
             _ => Verdict::WrongAnswer,
         };
         let result = |input: &domain::run::Input| ValidatorResult {
-            validator: input.validator,
-            verdict,
             cpu_ms: 1,
             wall_ms: 1,
             memory_bytes: 1,
-            detail: String::new(),
-            stdout: String::new(),
-            stderr: String::new(),
+            ..ValidatorResult::unmeasured(input.validator, verdict, String::new())
         };
         let results = job.inputs.iter().map(result).collect();
         let (compiler_output, isolation) = (String::new(), self.isolation());

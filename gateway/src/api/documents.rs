@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{
     command::AnyCommand,
-    content::Content,
+    content::{Component, Content, Language},
     document::{Command, Document, ListRow, VersionRow},
     ids::{ContentId, PersonId, TestId},
     people::Role,
@@ -32,6 +32,9 @@ pub(crate) trait Kind: Document {
     fn new_stream() -> Stream;
     fn command(command: Command<Self>) -> AnyCommand;
     fn missing(&self) -> Vec<&'static str>;
+
+    /// Whether this machine can do what it asks for.
+    fn can_be_kept(&self, app: &App) -> Result<(), Refusal>;
 }
 
 impl Kind for Content {
@@ -52,6 +55,20 @@ impl Kind for Content {
     fn missing(&self) -> Vec<&'static str> {
         Self::missing(self)
     }
+
+    fn can_be_kept(&self, app: &App) -> Result<(), Refusal> {
+        let Component::Code(code) = &self.component else { return Ok(()) };
+        code.judging.program().map_or(Ok(()), |program| offered(app, program.language))
+    }
+}
+
+/// `Ok` if programs in `language` can be run here.
+pub(crate) fn offered(app: &App, language: Language) -> Result<(), Refusal> {
+    if app.languages.iter().any(|(known, _)| *known == language) {
+        return Ok(());
+    }
+    let text = format!("{language:?} is not installed here");
+    Err(Refusal::invalid("language_not_offered", &text))
 }
 
 impl Kind for Test {
@@ -71,6 +88,10 @@ impl Kind for Test {
 
     fn missing(&self) -> Vec<&'static str> {
         if self.questions.is_empty() { vec!["questions"] } else { vec![] }
+    }
+
+    fn can_be_kept(&self, _app: &App) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 
@@ -115,6 +136,7 @@ pub(crate) async fn create<D: Kind>(
     caller: Caller,
     Json(New { document }): Json<New<D>>,
 ) -> Result<(StatusCode, Json<Saved>), Refusal> {
+    document.can_be_kept(&app)?;
     let saved = create_as(&app, caller.person()?.id, document).await?;
     Ok((StatusCode::CREATED, Json(saved)))
 }
@@ -169,6 +191,7 @@ pub(crate) async fn save<D: Kind>(
     Path(id): Path<String>,
     Json(Save { edition, document }): Json<Save<D>>,
 ) -> Result<Json<Saved>, Refusal> {
+    document.can_be_kept(&app)?;
     ask(&app, &caller, &id, Command::<D>::Save { edition, document }).await?;
     let stream = D::stream(&id).ok_or_else(Refusal::not_found)?;
     let row = version_row::<D>(&app, stream, None).await?;

@@ -25,6 +25,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/contents/{id}/archive", "Archive a content"),
     ("post", "/contents/{id}/restore", "Restore a content"),
     ("post", "/contents/import", "Import an ICPC or Kattis problem package (zip)"),
+    ("get", "/contents/{id}/package.zip", "Download a content as a problem package"),
     ("post", "/contents/try", "Run a solution against validators (NDJSON)"),
     ("post", "/blobs", "Upload a validator's data"),
     ("get", "/blobs/{sha256}", "Download a validator's data"),

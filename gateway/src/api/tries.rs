@@ -10,8 +10,9 @@ use axum::{
     response::IntoResponse,
 };
 use domain::{
-    content::{Comparison, Component, Content, Language, Limits, SourceFile},
+    content::{Component, Content, Language, Limits, SourceFile},
     ids::{SessionId, SubmissionId},
+    judging::Judging,
     run::{Input, Job, Outcome, Progress, Verdict},
 };
 use futures_util::stream;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::sit::candidate;
+use super::{documents, sit::candidate};
 use crate::{
     app::{App, Shared},
     caller::Caller,
@@ -100,6 +101,8 @@ fn line_of(progress: Progress) -> Option<Line> {
 async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
     domain::document::Document::check(&asked.document)
         .map_err(|refusal| Refusal::invalid("bad_content", &refusal.to_string()))?;
+    documents::Kind::can_be_kept(&asked.document, app)?;
+    documents::offered(app, asked.language)?;
     let Component::Code(code) = asked.document.component else {
         return Err(Refusal::invalid("no_code", "a quiz is not run"));
     };
@@ -111,14 +114,8 @@ async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
             let text = format!("the data of “{}” is missing", validator.name);
             return Err(Refusal::invalid("no_data", &text));
         };
-        let comparison = validator.comparison.clone().unwrap_or_else(|| code.comparison.clone());
-        inputs.push(Input {
-            validator: number,
-            stdin,
-            expected: Some(expected),
-            comparison,
-            streamed: true,
-        });
+        let input = Input::of(&code, validator, number, (stdin, expected));
+        inputs.push(Input { streamed: true, ..input });
     }
     let submission = SubmissionId::random();
     Ok(Job {
@@ -127,6 +124,7 @@ async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
         files: asked.files,
         limits: code.limits,
         inputs,
+        judging: code.judging,
     })
 }
 
@@ -171,14 +169,14 @@ async fn run_once(
     expected: Option<&'static [u8]>,
 ) -> Outcome {
     let input = Input {
-        validator: 0,
         stdin: Bytes::from_static(stdin),
         expected: expected.map(Bytes::from_static),
-        comparison: Comparison::default(),
         streamed: true,
+        ..Input::default()
     };
     let (submission, limits) = (SubmissionId::random(), Limits::default());
-    let job = Job { submission, language, files, limits, inputs: vec![input] };
+    let (inputs, judging) = (vec![input], Judging::Compare);
+    let job = Job { submission, language, files, limits, inputs, judging };
     app.node.deps.sandbox.run(&job, &|_| {}).await
 }
 

@@ -8,8 +8,9 @@ use std::{fs, io::Write, sync::Mutex};
 
 use bytes::Bytes;
 use domain::{
-    content::{Comparison, Language, Limits, SourceFile},
+    content::{Language, Limits, SourceFile},
     ids::SubmissionId,
+    judging::Judging,
     ports::Sandbox,
     run::{Input, Job, Outcome, Progress},
 };
@@ -224,10 +225,8 @@ fn python() -> Job {
 fn job(language: Language, text: &str, runs: u16) -> Job {
     let input = |validator| Input {
         validator,
-        stdin: Bytes::new(),
         expected: Some(Bytes::from_static(b"hello\n")),
-        comparison: Comparison::default(),
-        streamed: false,
+        ..Input::default()
     };
     Job {
         submission: SubmissionId::from_u128(1),
@@ -235,6 +234,7 @@ fn job(language: Language, text: &str, runs: u16) -> Job {
         files: vec![SourceFile { name: language.main_file().to_owned(), text: text.to_owned() }],
         limits: Limits::default(),
         inputs: (0..runs).map(input).collect(),
+        judging: Judging::Compare,
     }
 }
 

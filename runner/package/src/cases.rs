@@ -1,7 +1,10 @@
 //! The test cases of a package: samples become shown validators, secret ones hidden validators.
 
 use bytes::Bytes;
-use domain::content::{Comparison, Group, Validator};
+use domain::{
+    content::{Comparison, Group, Validator},
+    judging::Judging,
+};
 
 use crate::{
     Refusal,
@@ -11,6 +14,7 @@ use crate::{
     notes::Notes,
     settings::Settings,
     tree::Tree,
+    validator,
     yaml::{self, get, words},
 };
 
@@ -20,6 +24,7 @@ pub(crate) struct Cases {
     pub(crate) comparison: Comparison,
     pub(crate) validators: Vec<Validator>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) judging: Judging,
 }
 
 /// An input of the package.
@@ -61,16 +66,28 @@ pub(crate) fn read(
         notes.repair("There are no secret test cases. Add some, or anybody can print the answers.");
     }
     check_all_have_inputs(tree, notes);
-    let own_program = judges_itself(tree, settings, notes);
-    let mut reader =
-        Validators { tree, settings, group_settings, groups, own_program, blobs, notes };
+    let wholes = folders.iter().map(|folder| group_settings.whole_of_a_case(folder)).collect();
+    let judging = validator::read(tree, settings, &wholes, notes);
+    unsupported(tree, settings, notes);
+    let own_program = validator::is_wanted(tree, settings);
+    let is_compared = judging == Judging::Compare;
+    let mut reader = Validators {
+        tree,
+        settings,
+        group_settings,
+        groups,
+        own_program,
+        is_compared,
+        blobs,
+        notes,
+    };
     let comparison = reader.comparison("data/secret", None);
     let shown = samples.iter().map(|case| (case, true));
     let all = shown.chain(secret.iter().map(|case| (case, false)));
     let validators = all
         .map(|(case, shown)| reader.validator(case, shown, &comparison))
         .collect::<Result<_, _>>()?;
-    Ok(Cases { comparison, validators, groups: reader.groups.all })
+    Ok(Cases { comparison, validators, groups: reader.groups.all, judging })
 }
 
 /// The cases below `folder`, in the order of their names.
@@ -81,35 +98,8 @@ fn cases<'t>(tree: &'t Tree, folder: &str) -> Vec<Case<'t>> {
     cases
 }
 
-/// Whether answers are judged by a program of the package, which cannot run here.
-fn judges_itself(tree: &Tree, settings: &Settings, notes: &mut Notes) -> bool {
-    let mut folders = ["output_validators", "output_validator"].iter();
-    let included = folders.any(|folder| tree.has_folder(folder));
-    let interactive = settings.is("interactive")
-        || tree.below("data").any(|(path, _)| path.ends_with(".interaction"));
-    if interactive {
-        notes.repair(
-            "The program is to talk with a program of the package, which does not exist here. \
-             Make it read an input and print an answer.",
-        );
-    } else if included {
-        notes.repair(
-            "Answers are to be judged by a program of the package, which cannot run here. They \
-             are compared word by word for now: see whether each input has only one right answer.",
-        );
-    } else if settings.is("custom") {
-        notes.repair(
-            "Answers are to be judged by a program that the package does not include. They are \
-             compared word by word for now: see whether each input has only one right answer.",
-        );
-    }
-    unsupported(tree, settings, notes);
-    included || interactive || settings.is("custom")
-}
-
 fn unsupported(tree: &Tree, settings: &Settings, notes: &mut Notes) {
     let cases = [
-        (settings.is("multi-pass"), "The program is to run several times on each case"),
         (settings.is("submit-answer"), "Answers are to be handed in instead of a program"),
         (
             tree.has_folder("include"),
@@ -149,6 +139,8 @@ struct Validators<'a> {
     groups: Groups,
     /// Flags are for a program of the package, not for the default one.
     own_program: bool,
+    /// Answers are compared with what is expected, without which nothing can be judged.
+    is_compared: bool,
     blobs: &'a mut Blobs,
     notes: &'a mut Notes,
 }
@@ -161,7 +153,7 @@ impl Validators<'_> {
         usual: &Comparison,
     ) -> Result<Validator, Refusal> {
         let answer = self.tree.get(&format!("{}.ans", case.stem)).cloned();
-        if answer.is_none() {
+        if answer.is_none() && self.is_compared {
             self.notes.repair(format!("“{}.in” has no answer beside it. Add it.", case.stem));
         }
         let own_flags = self.own_flags(case)?;
@@ -175,6 +167,7 @@ impl Validators<'_> {
             weight: u32::from(!apart),
             group: if shown { None } else { self.groups.of(case.folder) },
             comparison: Some(comparison).filter(|comparison| comparison != usual),
+            arguments: self.arguments(case.folder, own_flags.as_deref()),
         })
     }
 
@@ -192,6 +185,14 @@ impl Validators<'_> {
         }
         let flags = get(&yaml, "output_validator_args");
         Ok((!flags.is_null()).then(|| words(flags)))
+    }
+
+    /// What a program of the package is given for a case in `folder`, beyond what it always is.
+    fn arguments(&self, folder: &str, own: Option<&[String]>) -> Vec<String> {
+        if !self.own_program {
+            return Vec::new();
+        }
+        own.map_or_else(|| self.group_settings.flags(folder), <[String]>::to_vec)
     }
 
     /// How answers in `folder` are compared, unless a case says otherwise.

@@ -65,6 +65,15 @@ impl GroupSettings {
         }
     }
 
+    /// What `score.txt` says of a case in `folder` that earns everything, if the package says it.
+    pub(crate) fn whole_of_a_case(&self, folder: &str) -> Option<u32> {
+        let whole = number(self.nearest(folder, "accept_score"))
+            .or_else(|| self.named_score(folder).filter(|_| self.all_or_nothing(folder)))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+        let points = whole as u32;
+        (whole.fract() == 0.0 && (1.0..=1e6).contains(&whole)).then_some(points)
+    }
+
     /// Whether a folder says anything about points.
     fn scores(&self, folder: &str) -> bool {
         ["scoring", "max_score", "range", "accept_score"]

@@ -7,16 +7,20 @@ mod blobs;
 mod cases;
 mod comparison;
 mod directory;
+mod export;
 mod groups;
 mod latex;
 mod limits;
 mod markdown;
 mod notes;
+mod program;
 mod refusal;
 mod settings;
 mod starters;
 mod statement;
+mod submissions;
 mod tree;
+mod validator;
 mod yaml;
 
 use std::{
@@ -30,7 +34,9 @@ use domain::{
     content::{Code, Component, Content},
 };
 
+pub use export::{Unwritable, write_zip};
 pub use refusal::Refusal;
+pub use submissions::{Expected, Submission};
 
 use blobs::Blobs;
 use notes::Notes;
@@ -53,6 +59,8 @@ pub struct Imported {
     pub blobs: Vec<(Blob, Bytes)>,
     /// A language code and the statement in it as Markdown; English first, as in the content.
     pub statements: Vec<(String, String)>,
+    /// What the package knows to be right, wrong, slow or broken, in the order of their paths.
+    pub submissions: Vec<Submission>,
 }
 
 /// Reads the package in the directory `root`.
@@ -81,7 +89,8 @@ fn imported(tree: &Tree) -> Result<Imported, Refusal> {
         repairs: notes.repairs,
         assumed: notes.assumed,
     };
-    Ok(Imported { content, blobs: blobs.into_all(), statements })
+    let (blobs, submissions) = (blobs.into_all(), submissions::read(tree));
+    Ok(Imported { content, blobs, statements, submissions })
 }
 
 fn code(
@@ -101,6 +110,7 @@ fn code(
         comparison: cases.comparison,
         validators: cases.validators,
         groups: cases.groups,
+        judging: cases.judging,
     })
 }
 

@@ -24,7 +24,17 @@ pub(crate) fn languages(settings: &Settings, notes: &mut Notes) -> Vec<Language>
     languages
 }
 
-/// What the format calls a language.
+/// What the format calls `language`.
+pub(crate) fn format_name(language: Language) -> &'static str {
+    names(language).first().expect("each language has a name")
+}
+
+/// Whether a starter is what an editor holds when nobody has written one.
+pub(crate) fn is_usual(starter: &Starter) -> bool {
+    *starter == program(starter.language, empty_program(starter.language).to_owned())
+}
+
+/// The names that the format has for a language.
 fn names(language: Language) -> &'static [&'static str] {
     match language {
         Language::Python => &["python3", "python", "python3numpy"],
@@ -35,7 +45,7 @@ fn names(language: Language) -> &'static [&'static str] {
 }
 
 /// How the files of a language end.
-fn ends(language: Language) -> &'static [&'static str] {
+pub(crate) fn ends(language: Language) -> &'static [&'static str] {
     match language {
         Language::Python => &["py", "py3"],
         Language::C => &["c"],

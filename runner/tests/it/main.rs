@@ -7,6 +7,8 @@ mod attacks;
 mod comparison;
 mod confinement;
 mod faults;
+mod interaction;
+mod judging;
 mod languages;
 mod limits;
 mod slots;

@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
-    content::{Comparison, Language, Limits, SourceFile},
+    content::{Language, Limits, SourceFile},
     ids::SubmissionId,
+    judging::Judging,
     ports::Sandbox,
     run::{Input, Job, Outcome, Progress, ValidatorResult},
 };
@@ -44,17 +45,17 @@ pub(crate) fn job_of(language: Language, files: &[(&str, &str)]) -> Job {
         files: files.iter().map(file).collect(),
         limits: Limits { cpu_ms: 1_000, wall_ms: 3_000, ..Limits::default() },
         inputs: vec![input("", None)],
+        judging: Judging::Compare,
     }
 }
 
 /// An input that is streamed.
 pub(crate) fn input(stdin: &str, expected: Option<&str>) -> Input {
     Input {
-        validator: 0,
         stdin: Bytes::copy_from_slice(stdin.as_bytes()),
         expected: expected.map(|text| Bytes::copy_from_slice(text.as_bytes())),
-        comparison: Comparison::default(),
         streamed: true,
+        ..Input::default()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     content::{Language, Starter},
     ids::{SeatId, SubmissionId},
     plan::{QuestionPlan, Task},
+    points::Share,
     run::Verdict,
     status::{Status, Step},
     text::Changes,
@@ -122,13 +123,16 @@ impl Session {
 fn best_of(plan: &QuestionPlan, results: &[RunResult]) -> Option<Best> {
     let Task::Code { validators, groups, .. } = &plan.task else { return None };
     let mut passed = vec![false; validators.len()];
+    let mut shares = vec![Share::NONE; validators.len()];
     for result in results {
-        if let Some(slot) = passed.get_mut(usize::from(result.validator)) {
-            *slot = result.verdict == Verdict::Accepted;
+        let at = usize::from(result.validator);
+        if let (Some(passed), Some(share)) = (passed.get_mut(at), shares.get_mut(at)) {
+            *passed = result.verdict == Verdict::Accepted;
+            *share = result.earned();
         }
     }
     let count = passed.iter().filter(|passed| **passed).count();
-    let score = crate::scoring::code(plan.points, validators, groups, &passed);
+    let score = crate::scoring::code(plan.points, validators, groups, &shares);
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Some(Best { passed: number(count), total: number(validators.len()), score })
 }

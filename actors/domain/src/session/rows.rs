@@ -237,7 +237,7 @@ fn run_row(topic: Topic, event: &Event, at: At, session: &Session) -> Option<Row
                 passed: Some(passed(results)),
                 compiled: Some(*compiled),
                 compiler_output: compiler_output.clone(),
-                results: results.clone(),
+                results: results.iter().map(RunResult::as_told).collect(),
                 ..RunRow::waiting(session, *submission, waiting)
             }
         }

@@ -349,6 +349,7 @@ fn judged(past: &[Event], passed: u16) -> Event {
         detail: String::new(),
         stdout: String::new(),
         stderr: String::new(),
+        share: None,
     };
     let results = (0..3).map(result).collect();
     Event::Judged { submission, compiled: true, compiler_output: String::new(), results }

@@ -174,7 +174,6 @@ fn what_is_missing_makes_a_draft() {
         "no secret test cases",
         "“data/secret/2.ans” has no input",
         "talk with a program",
-        "run several times",
         "(“include”)",
         "“data/sample/1.in” has no answer",
     ];

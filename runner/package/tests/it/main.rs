@@ -9,6 +9,8 @@ mod hostile;
 mod real;
 #[cfg(test)]
 mod shared;
+#[cfg(test)]
+mod validators;
 
 use domain::content::{Code, Component, Content};
 

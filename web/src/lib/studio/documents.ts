@@ -27,7 +27,7 @@ export function new_content(kind: 'quiz' | 'code', title: string): Content {
   }
   const limits = { cpu_ms: 2_000, wall_ms: 6_000, memory_bytes: 256 * 2 ** 20, processes: 32, output_bytes: 8 * 2 ** 20, disk_bytes: 16 * 2 ** 20 };
   const comparison = { case_sensitive: false, space_change_sensitive: false, float_absolute: null, float_relative: null };
-  return { ...common, component: { type: 'code', languages: ['python'], starters: [], solution: null, limits, comparison, validators: [], groups: [] } };
+  return { ...common, component: { type: 'code', languages: ['python'], starters: [], solution: null, limits, comparison, validators: [], groups: [], judging: { type: 'compare' } } };
 }
 
 export function new_test(title: string): Test {

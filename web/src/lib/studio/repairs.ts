@@ -17,6 +17,9 @@ export function missing_in({ title, statement, component }: Content, t: ReturnTy
     if (component.languages.length === 0) found.push(t.languages);
     if (component.validators.length === 0) found.push(t.validators);
     else if (component.validators.every(validator => validator.weight === 0)) found.push(t.weight);
+    const { judging, languages } = component;
+    if ((judging.type === 'custom' || judging.type === 'interactive') && !judging.files.some(file => file.text.trim())) found.push(t.judging_program);
+    if (judging.type === 'unit_test' && !languages.every(language => judging.tests.some(test => test.language === language && test.files.length > 0))) found.push(t.unit_tests);
   }
   return found;
 }

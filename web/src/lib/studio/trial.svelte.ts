@@ -72,6 +72,6 @@ function key_of({ name, input, expected }: Validator): string {
   return `${name}\n${input.sha256}\n${expected.sha256}`;
 }
 
-function fingerprint({ solution, limits, comparison, validators }: Code): string {
-  return JSON.stringify([solution, limits, comparison, validators.map(key_of)]);
+function fingerprint({ solution, limits, comparison, judging, validators }: Code): string {
+  return JSON.stringify([solution, limits, comparison, judging, validators.map(key_of)]);
 }

@@ -9,6 +9,7 @@ export type Group = { name: string,
  */
 weight: number, 
 /**
- * All must pass; otherwise the group counts in proportion to the weights that passed.
+ * Counts as much as the worst of its validators, so that all must pass where none passes in
+ * part; otherwise in proportion to the weights that passed.
  */
 all_or_nothing: boolean, };

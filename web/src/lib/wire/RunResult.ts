@@ -8,4 +8,9 @@ export type RunResult = { validator: number, name: string, shown: boolean,
 /**
  * Of a hidden one only `accepted` or `rejected`.
  */
-verdict: Verdict, cpu_ms: number, wall_ms: number, memory_bytes: number, detail: string, stdout: string, stderr: string, };
+verdict: Verdict, cpu_ms: number, wall_ms: number, memory_bytes: number, detail: string, stdout: string, stderr: string, 
+/**
+ * What part of the validator's weight was earned; without it all if `accepted`, else nothing.
+ * A candidate is told of those that are shown.
+ */
+share?: number, };

@@ -17,4 +17,8 @@ group: number | null,
 /**
  * Overrides [`Code::comparison`].
  */
-comparison: Comparison | null, };
+comparison: Comparison | null, 
+/**
+ * What the judging program is given besides its own arguments.
+ */
+arguments?: Array<string>, };

@@ -22,10 +22,19 @@ memory_bytes: number,
  */
 detail: string, 
 /**
- * The first 16 KiB of standard output, for validators that are shown.
+ * The first 16 KiB of standard output, for validators that are shown; of an interactive run
+ * what was said: `>` before lines of the program, `<` before lines to it.
  */
 stdout: string, 
 /**
  * The first 16 KiB of standard error.
  */
-stderr: string, };
+stderr: string, 
+/**
+ * What part of the validator's weight was earned; without it all if `accepted`, else nothing.
+ */
+share?: number, 
+/**
+ * What the judging program says to its creator, at most 16 KiB. Never for a candidate.
+ */
+judge_message?: string, };
