@@ -27,6 +27,11 @@ pub(crate) enum Kind {
     Stderr = b'2',
     /// From init to the helper: the file that the order asked for.
     Artefact = b'A',
+    /// From the server, while a run lasts whose order is `open`: bytes of standard input; none: it
+    /// ends. Without meaning when the run has ended.
+    Input = b'I',
+    /// From the server: the run is to end now; without meaning when it has ended.
+    Halt = b'X',
     /// From the helper, last of a run: an [`Ending`] as JSON.
     Ending = b'E',
 }
@@ -40,6 +45,8 @@ impl Kind {
             Self::Stdout,
             Self::Stderr,
             Self::Artefact,
+            Self::Input,
+            Self::Halt,
             Self::Ending,
         ]
         .into_iter()
@@ -64,6 +71,8 @@ pub(crate) struct Order {
     pub(crate) kept: bool,
     /// Whether output is wanted while the program runs.
     pub(crate) streamed: bool,
+    /// Whether more standard input comes while the program runs, behind its blob.
+    pub(crate) open: bool,
 }
 
 /// The limits of one run, allowances of its language included.
@@ -104,6 +113,8 @@ pub(crate) enum Stop {
     Wall,
     Memory,
     Output,
+    /// The server asked for it.
+    Halted,
 }
 
 /// How a run went.

@@ -4,6 +4,7 @@ use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use domain::{
     content::Limits,
+    ports::Typing,
     run::{Channel, Input, Job, Progress, ValidatorResult, Verdict},
 };
 
@@ -12,6 +13,7 @@ use crate::{
     frame::{Ending, Exit, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
     languages::{ARTEFACT, COMPILE_WALLS, Tool, environment},
     slot::Slot,
+    talkative::{STATIC, talkative},
     verdict,
 };
 
@@ -24,6 +26,8 @@ pub(crate) struct Running<'a> {
     pub(crate) tool: &'a Tool,
     pub(crate) tell: &'a (dyn Fn(Progress) + Send + Sync),
     pub(crate) slot: Slot,
+    /// What a person does while it runs.
+    pub(crate) typing: Option<&'a mut dyn Typing>,
 }
 
 /// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
@@ -42,9 +46,12 @@ impl Running<'_> {
         let names = self.names();
         let blobs: Vec<_> =
             files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
-        let Some(argv) = self.tool.compile(&self.names()) else {
+        let Some(mut argv) = self.tool.compile(&self.names()) else {
             return Ok(Ok(Compiled { names, blobs, kept: false, output: String::new() }));
         };
+        if self.is_open() {
+            argv.retain(|word| word != STATIC);
+        }
         (self.tell)(Progress::Compiling);
         let order = Order {
             argv,
@@ -54,6 +61,7 @@ impl Running<'_> {
             artefact: Some(ARTEFACT.to_owned()),
             kept: false,
             streamed: true,
+            open: false,
         };
         let mut output = BytesMut::new();
         let watched = self.job.inputs.iter().find(|input| input.streamed);
@@ -82,12 +90,13 @@ impl Running<'_> {
         let walls = self.tool.allow(walls(limits));
         let order = Order {
             argv: self.tool.run(&self.names(), input.streamed),
-            env: environment(),
+            env: if self.is_open() { talkative(environment()) } else { environment() },
             walls,
             files: compiled.names.clone(),
             artefact: None,
             kept: compiled.kept,
             streamed: input.streamed,
+            open: self.is_open(),
         };
         let mut blobs = compiled.blobs.clone();
         blobs.push(input.stdin.clone());
@@ -98,7 +107,9 @@ impl Running<'_> {
                 tell(Progress::Output { validator, channel, offset, bytes });
             }
         };
-        let ending = self.slot.run(&order, &blobs, &mut take).await.context("a helper failed")?;
+        let typing = self.typing.as_deref_mut().map(|typing| typing as &mut dyn Typing);
+        let ending = self.slot.run_typed(&order, &blobs, typing, &mut take).await;
+        let ending = ending.context("a helper failed")?;
         let result = self.result(input, ending, &walls, printed).await?;
         tell(Progress::Judged(result.clone()));
         Ok(result)
@@ -132,6 +143,10 @@ impl Running<'_> {
             stdout,
             stderr,
         })
+    }
+
+    fn is_open(&self) -> bool {
+        self.typing.as_ref().is_some_and(|typing| typing.is_open())
     }
 
     fn names(&self) -> Vec<String> {

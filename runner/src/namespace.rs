@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     content::{FILE_BYTES_MAX, FILES_MAX, Language, file_name_is_allowed},
-    ports::Sandbox,
+    ports::{Sandbox, Typing},
     run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
 };
 use tokio::sync::Semaphore;
@@ -20,6 +20,10 @@ use crate::{
     languages::{self, Tool},
     slot::Slot,
 };
+
+/// How many runs into which people type go on at once for each slot. They wait for their person most
+/// of the time, and must keep nobody's job waiting meanwhile.
+const TYPED_FOR_EACH: usize = 4;
 
 /// How a [`NamespaceSandbox`] is set up.
 #[derive(Clone, Debug)]
@@ -62,6 +66,8 @@ pub struct NamespaceSandbox {
     walls: Vec<(String, bool, String)>,
     tools: Vec<(Language, Tool)>,
     permits: Semaphore,
+    /// Those for runs into which people type.
+    typed_permits: Semaphore,
     idle: Arc<Mutex<Vec<Slot>>>,
 }
 
@@ -83,6 +89,7 @@ impl NamespaceSandbox {
             walls: slot.hello.walls.clone(),
             tools,
             permits: Semaphore::new(config.slots),
+            typed_permits: Semaphore::new(config.slots * TYPED_FOR_EACH),
             idle: Arc::new(Mutex::new(vec![slot])),
             config,
         })
@@ -119,16 +126,17 @@ impl NamespaceSandbox {
         self.tools.iter().find(|(offered, _)| *offered == language).map(|(_, tool)| tool)
     }
 
-    async fn attempt(
+    async fn attempt<'a>(
         &self,
-        job: &Job,
-        tool: &Tool,
-        tell: &(dyn Fn(Progress) + Send + Sync),
+        job: &'a Job,
+        tool: &'a Tool,
+        typing: Option<&'a mut dyn Typing>,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
         results: &mut Vec<ValidatorResult>,
     ) -> anyhow::Result<Result<String, String>> {
         // The slot is this call's own: if the future is dropped, so is the slot, and the helper
         // ends with all that runs. It goes back to the pool only from a good end.
-        let mut running = Running { job, tool, tell, slot: self.slot().await? };
+        let mut running = Running { job, tool, tell, slot: self.slot().await?, typing };
         let compiled = running.compile().await?;
         let answer = match compiled {
             Err(why) => Err(why),
@@ -142,23 +150,23 @@ impl NamespaceSandbox {
         self.idle().push(running.slot);
         Ok(answer)
     }
-}
 
-#[async_trait]
-impl Sandbox for NamespaceSandbox {
-    fn isolation(&self) -> String {
-        self.isolation.clone()
-    }
-
-    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+    async fn carry_out<'a>(
+        &'a self,
+        job: &'a Job,
+        typing: Option<&'a mut dyn Typing>,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        let is_open = typing.as_ref().is_some_and(|typing| typing.is_open());
+        let permits = if is_open { &self.typed_permits } else { &self.permits };
         let isolation = self.isolation();
         let tool = self.tool(job.language);
         if let Err(compiler_output) = acceptable(job, tool.is_some()) {
             return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
         }
         let mut results = Vec::new();
-        let attempt = match (tool, self.permits.acquire().await) {
-            (Some(tool), Ok(_permit)) => self.attempt(job, tool, tell, &mut results).await,
+        let attempt = match (tool, permits.acquire().await) {
+            (Some(tool), Ok(_permit)) => self.attempt(job, tool, typing, tell, &mut results).await,
             (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
             (_, Err(closed)) => Err(closed.into()),
         };
@@ -175,6 +183,26 @@ impl Sandbox for NamespaceSandbox {
             }
         };
         Outcome { compiled, compiler_output, results, isolation }
+    }
+}
+
+#[async_trait]
+impl Sandbox for NamespaceSandbox {
+    fn isolation(&self) -> String {
+        self.isolation.clone()
+    }
+
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        self.carry_out(job, None, tell).await
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.carry_out(job, Some(typing), tell).await
     }
 }
 

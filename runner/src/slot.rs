@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use domain::{ports::Typing, run::Typed};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{UnixStream, unix::WriteHalf},
     process::{Child, Command},
     time::{Duration, timeout},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Slot {
     control: UnixStream,
     /// Reaped by tokio when it ends, which it does when `control` closes.
     process: Child,
+    /// Half a frame was written, so that nothing behind it would be understood.
+    is_torn: bool,
     pub(crate) hello: Hello,
 }
 
@@ -51,12 +54,12 @@ impl Slot {
             return Err(io::Error::other("the helper did not say what it found"));
         };
         let hello = serde_json::from_slice(&payload)?;
-        Ok(Self { control, process, hello })
+        Ok(Self { control, process, is_torn: false, hello })
     }
 
     /// This slot, if its helper has not ended meanwhile.
     pub(crate) fn if_alive(mut self) -> Option<Self> {
-        matches!(self.process.try_wait(), Ok(None)).then_some(self)
+        (!self.is_torn && matches!(self.process.try_wait(), Ok(None))).then_some(self)
     }
 
     /// Carries out `order`. Its files' bytes and standard input are `blobs`. Fails if the helper
@@ -67,8 +70,19 @@ impl Slot {
         blobs: &[Bytes],
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
+        self.run_typed(order, blobs, None, output).await
+    }
+
+    /// As [`Self::run`], of a run with which a person does something.
+    pub(crate) async fn run_typed(
+        &mut self,
+        order: &Order,
+        blobs: &[Bytes],
+        typing: Option<&mut dyn Typing>,
+        output: &mut (dyn FnMut(Kind, Bytes) + Send),
+    ) -> io::Result<Ending> {
         let wall = Duration::from_millis(order.walls.wall_ms.into());
-        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, output)).await;
+        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, typing, output)).await;
         match ran {
             Ok(run) => run,
             Err(late) => {
@@ -83,6 +97,7 @@ impl Slot {
         &mut self,
         order: &Order,
         blobs: &[Bytes],
+        typing: Option<&mut dyn Typing>,
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
         assert_eq!(blobs.len(), order.files.len() + 1, "a blob for each file, and standard input");
@@ -100,27 +115,52 @@ impl Slot {
             }
         }
         self.control.write_all(&small).await?;
-        self.answers(output).await
+        let Some(typing) = typing else { return answers(&mut self.control, output).await };
+        let (mut from, mut to) = self.control.split();
+        let is_torn = &mut self.is_torn;
+        tokio::select! {
+            ending = answers(&mut from, output) => ending,
+            failed = pass_on(typing, &mut to, is_torn) => Err(failed),
+        }
     }
+}
 
-    async fn answers(
-        &mut self,
-        output: &mut (dyn FnMut(Kind, Bytes) + Send),
-    ) -> io::Result<Ending> {
-        loop {
-            let (kind, payload) = read(&mut self.control).await?;
-            match kind {
-                Kind::Stdout | Kind::Stderr => output(kind, payload),
-                Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
-                Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact => {
-                    return Err(io::Error::other("the helper said what it does not say here"));
-                }
+/// Passes on what a person does, until that fails.
+async fn pass_on(typing: &mut dyn Typing, to: &mut WriteHalf<'_>, is_torn: &mut bool) -> io::Error {
+    loop {
+        let (kind, bytes) = match typing.next().await {
+            Typed::Text(bytes) if bytes.is_empty() => continue,
+            Typed::Text(bytes) => (Kind::Input, bytes),
+            Typed::End => (Kind::Input, Bytes::new()),
+            Typed::Stop => (Kind::Halt, Bytes::new()),
+        };
+        let frame = [&frame::head(kind, bytes.len())[..], &bytes].concat();
+        // Should the run end before all of it is written.
+        *is_torn = true;
+        if let Err(failed) = to.write_all(&frame).await {
+            return failed;
+        }
+        *is_torn = false;
+    }
+}
+
+async fn answers(
+    control: &mut (impl AsyncRead + Unpin),
+    output: &mut (dyn FnMut(Kind, Bytes) + Send),
+) -> io::Result<Ending> {
+    loop {
+        let (kind, payload) = read(control).await?;
+        match kind {
+            Kind::Stdout | Kind::Stderr => output(kind, payload),
+            Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
+            Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact | Kind::Input | Kind::Halt => {
+                return Err(io::Error::other("the helper said what it does not say here"));
             }
         }
     }
 }
 
-async fn read(control: &mut UnixStream) -> io::Result<(Kind, Bytes)> {
+async fn read(control: &mut (impl AsyncRead + Unpin)) -> io::Result<(Kind, Bytes)> {
     let mut head = [0; HEAD_BYTES];
     control.read_exact(&mut head).await?;
     let (kind, len) = frame::parse_head(head)?;

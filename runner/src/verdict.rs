@@ -37,6 +37,7 @@ pub(crate) fn stopped(
     walls: &Walls,
 ) -> Option<(Verdict, String)> {
     let by_limit = match ending.stop {
+        Some(Stop::Halted) => Some(Verdict::Stopped),
         Some(Stop::Output) => Some(Verdict::OutputLimit),
         // What hangs for want of a process, or fills memory with dead ones, is best told so.
         Some(_) if ending.processes_hit => Some(Verdict::ProcessLimit),
@@ -90,7 +91,8 @@ fn limit_in_words(verdict: Verdict, limits: &Limits) -> String {
         | Verdict::RuntimeError
         | Verdict::CompileError
         | Verdict::Rejected
-        | Verdict::InternalError => String::new(),
+        | Verdict::InternalError
+        | Verdict::Stopped => String::new(),
     }
 }
 

@@ -293,7 +293,7 @@ pub trait Sandbox: Send + Sync {
 
 /// What a person does with their own run while it goes on.
 #[async_trait]
-pub trait Typing: Send {
+pub trait Typing: Send + Sync {
     /// Whether anything will be typed; otherwise the run has all its input from the beginning.
     fn is_open(&self) -> bool;
 

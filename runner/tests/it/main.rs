@@ -13,3 +13,4 @@ mod slots;
 mod stage;
 mod streaming;
 mod submissions;
+mod typing;
