@@ -70,7 +70,7 @@ impl Consoles {
     pub(crate) fn pass(&self, submission: SubmissionId, typed: Typed) -> Result<(), Why> {
         match self.consoles().get_mut(&submission) {
             Some(console) => console.pass(typed),
-            None => Err(Why::new("not_running", "this run is over, or has not begun")),
+            None => Err(Why::new("run_over", "this run is over, or has not begun")),
         }
     }
 
@@ -87,10 +87,13 @@ impl Console {
             return Err(Why::new("input_ended", "this run takes no more input"));
         }
         if TYPED_MAX < bytes || TYPED_OF_RUN_MAX < self.bytes + bytes {
-            return Err(Why::new("too_long", "this is more than may be typed into one run"));
+            return Err(Why::new("typed_too_much", "this is more than may be typed into one run"));
         }
         if !is_stop && self.typed.capacity() <= 1 {
-            return Err(Why::new("busy", "the program has not read yet what was typed before"));
+            return Err(Why::new(
+                "not_read_yet",
+                "the program has not read yet what was typed before",
+            ));
         }
         self.bytes += bytes;
         match &typed {

@@ -19,4 +19,5 @@ mod reconnect;
 mod setting;
 mod statuses;
 mod time;
+mod typed;
 mod verdicts;

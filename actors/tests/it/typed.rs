@@ -61,7 +61,7 @@ async fn what_is_typed_reaches_the_program_and_is_seen_where_it_was_typed() {
     assert_eq!(result["verdict"], "accepted");
     // The conversation stays, as one text.
     assert_eq!(result["stdout"], "say something\none\none\n");
-    assert_eq!(world.node().pass(which, text("x")).await.unwrap_err().code, "not_running");
+    assert_eq!(world.node().pass(which, text("x")).await.unwrap_err().code, "run_over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_run_is_stopped_by_its_person_while_it_runs() {
 #[tokio::test(start_paused = true)]
 async fn a_run_is_stopped_by_its_person_while_it_waits_and_never_runs() {
     let (world, which) = asked(RunKind::Free, 0).await;
-    assert_eq!(world.node().pass(which, text("x")).await.unwrap_err().code, "not_running");
+    assert_eq!(world.node().pass(which, text("x")).await.unwrap_err().code, "run_over");
     world.node().pass(which, Typed::Stop).await.unwrap();
     assert_eq!(result(&world).await["verdict"], "stopped");
     assert_eq!(world.rows(domain::rows::Topic::Queue).await, []);
@@ -85,7 +85,7 @@ async fn a_run_is_stopped_by_its_person_while_it_waits_and_never_runs() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_counts_is_not_stopped() {
     let (world, which) = asked(RunKind::All, 0).await;
-    assert_eq!(world.node().pass(which, Typed::Stop).await.unwrap_err().code, "not_running");
+    assert_eq!(world.node().pass(which, Typed::Stop).await.unwrap_err().code, "run_over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn a_run_with_all_its_input_takes_no_more() {
 async fn what_is_typed_is_bounded() {
     let (world, which) = asked(RunKind::Interactive, 1).await;
     let long = "x".repeat(5_000);
-    assert_eq!(world.node().pass(which, text(&long)).await.unwrap_err().code, "too_long");
+    assert_eq!(world.node().pass(which, text(&long)).await.unwrap_err().code, "typed_too_much");
     let mut codes = vec![];
     for _ in 0..100 {
         codes.push(world.node().pass(which, text(&long[..4_000])).await.map_err(|why| why.code));
@@ -106,7 +106,7 @@ async fn what_is_typed_is_bounded() {
     }
     let taken = codes.iter().filter(|code| code.is_ok()).count();
     assert_eq!(taken, 64 * 1024 / 4_000);
-    assert_eq!(codes[taken], Err("too_long".to_owned()));
+    assert_eq!(codes[taken], Err("typed_too_much".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,3 +171,12 @@ fn topics_are_seen_by_those_they_are_for() {
         assert_eq!(watch(topic), [NO; 4], "{topic}");
     }
 }
+
+#[test]
+fn a_run_is_typed_into_by_its_own_candidate_only() {
+    for who in everybody() {
+        let is_candidate = matches!(who, Who::Candidate(_));
+        assert_eq!(may_type(who, Relation::Own), is_candidate, "{who:?}");
+        assert!(!may_type(who, Relation::Other), "{who:?}");
+    }
+}
