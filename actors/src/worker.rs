@@ -35,6 +35,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long a program may run into which somebody types.
 const TYPED_WALL_MS: u32 = 60_000;
 
+/// How many bytes of a conversation are kept, as of any output.
+const CONVERSATION_MAX: usize = 16 * 1024;
+
 /// What a worker works with.
 #[derive(Clone)]
 pub(crate) struct Worker {
@@ -190,7 +193,9 @@ impl Worker {
             let mut typing = self.consoles.listen(job.submission, told.clone(), is_typed);
             let mut outcome = signs.watch(sandbox.converse(&job, &mut typing, &tell)).await?;
             if let Some(result) = outcome.results.first_mut().filter(|_| is_typed) {
-                result.stdout = told.conversation();
+                let mut said = told.conversation();
+                said.truncate(said.floor_char_boundary(CONVERSATION_MAX));
+                result.stdout = said;
             }
             return Some(outcome);
         }

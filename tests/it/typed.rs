@@ -154,3 +154,40 @@ async fn nobody_types_into_the_run_of_another() -> Done {
     ensure!(result["stdout"] == "? own\nown\n", "{result}");
     Setting::all_well(&candidate)
 }
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_lets_what_runs_end() -> Done {
+    let mut setting = a_server().await?;
+    let program = "import time\nprint('begun')\ntime.sleep(1.5)\nprint('done')\n";
+    let (mut candidate, mut socket, submission) = running(&setting, program, "free").await?;
+    until(&mut socket, |chunks| text(chunks) == "begun\n").await?;
+    let status = setting.server.stop().await?;
+    ensure!(status.success(), "{status}");
+    setting.server.start_again()?;
+    setting.server.ready().await?;
+    // It was run once: by the server that stopped.
+    let result = judged(&mut candidate, &submission).await?;
+    ensure!(result["stdout"] == "begun\ndone\n", "{result}");
+    let stored = setting.server.log();
+    ensure!(!stored.contains("could not be given back"), "{stored}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_runs_too_long_for_a_server_that_stops_is_run_by_the_next_one() -> Done {
+    let mut setting = a_server().await?;
+    let program = "print(input('? '))\n";
+    let (mut candidate, mut socket, submission) = running(&setting, program, "interactive").await?;
+    until(&mut socket, |chunks| text(chunks) == "? ").await?;
+    let status = setting.server.stop().await?;
+    ensure!(status.success(), "{status}");
+    setting.server.start_again()?;
+    setting.server.ready().await?;
+    let mut again = Socket::open(&candidate.browser).await?;
+    again.watch(&format!("output.{submission}"), (0, 0)).await?;
+    until(&mut again, |chunks| text(chunks) == "? ").await?;
+    again.send(&json!({ "type": "type", "submission": submission, "text": "x\n" })).await?;
+    let result = judged(&mut candidate, &submission).await?;
+    ensure!(result["stdout"] == "? x\nx\n", "{result}");
+    Ok(())
+}
