@@ -1,7 +1,7 @@
 # The ways in: `make run`, `make test`, `make bench`.
 
 export TS_RS_LARGE_INT := number
-BENCHES := sit startup store runner
+BENCHES := sit startup store runner burst
 CARGO := cargo --quiet
 
 .PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner $(BENCHES:%=bench-%)
@@ -77,3 +77,7 @@ bench-prerequisites:
 soak-runner:
 	$(CARGO) build --release -p runner --bins --examples
 	./target/release/examples/soak_runner 10000
+
+bench-burst: web
+	$(CARGO) build --release -p gateway -p loadtests
+	./target/release/loadtests burst --spawn target/release/polycode

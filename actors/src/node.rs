@@ -2,17 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::ports::Unavailable;
+use domain::{frame::Why, ids::SubmissionId, ports::Unavailable, run::Typed};
 use ractor::{Actor, ActorCell, SpawnErr};
 use tokio::task::JoinSet;
 
 use crate::{
     board::Boards, clockwork, deps::Deps, directory::Directory, filing, keeper::Keeper,
-    output::Outputs, placement::Placement, queue::Queue, worker::Worker,
+    output::Outputs, placement::Placement, runs::Runs,
 };
-
-/// How long a queue that failed waits before it begins anew.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +26,7 @@ pub struct Node {
     pub outputs: Arc<Outputs>,
     pub boards: Arc<Boards>,
     pub deps: Deps,
+    runs: Arc<Runs>,
     supervisor: ActorCell,
     _tasks: JoinSet<()>,
 }
@@ -43,7 +41,8 @@ impl Node {
         directory.set_keeper(keeper.get_cell());
         let outputs = Arc::new(Outputs::new(Arc::clone(&deps.bus)));
         let mut tasks = JoinSet::new();
-        tasks.spawn(run_queue(Arc::clone(&directory), Arc::clone(&outputs), workers));
+        let runs = Arc::new(Runs::new(Arc::clone(&directory), Arc::clone(&outputs)));
+        tasks.spawn(Arc::clone(&runs).go_on(workers));
         clockwork::wake_all(&directory).await;
         tasks.spawn(clockwork::run(Arc::clone(&directory)));
         tasks.spawn(filing::run(Arc::clone(&directory)));
@@ -51,7 +50,7 @@ impl Node {
         tasks.spawn(async move { placement.beat(&beating, &beaten).await });
         let supervisor = keeper.get_cell();
         let boards = Arc::new(Boards::default());
-        Ok(Self { directory, outputs, boards, deps, supervisor, _tasks: tasks })
+        Ok(Self { directory, outputs, boards, deps, runs, supervisor, _tasks: tasks })
     }
 
     /// The board of `campaign`; keep it as long as you watch.
@@ -61,36 +60,16 @@ impl Node {
     ) -> Option<Arc<crate::board::Board>> {
         self.boards.board(&self.deps, campaign, self.supervisor.clone()).await
     }
-}
 
-/// The queue and its workers; should the queue fail, they begin anew from its table.
-async fn run_queue(directory: Arc<Directory>, outputs: Arc<Outputs>, workers: usize) {
-    loop {
-        let arguments = (directory.deps().clone(), Arc::clone(&outputs));
-        match Actor::spawn(None, Queue, arguments).await {
-            Ok((queue, mut ended)) => {
-                let mut work = JoinSet::new();
-                for _ in 0..workers {
-                    let (directory, outputs) = (Arc::clone(&directory), Arc::clone(&outputs));
-                    let deps = directory.deps().clone();
-                    work.spawn(Worker { deps, directory, outputs, queue: queue.clone() }.work());
-                }
-                let _stop = StopOnDrop(queue.get_cell());
-                (&mut ended).await.ok();
-                tracing::error!("the run queue failed; it begins anew");
-            }
-            Err(error) => tracing::error!(%error, "the run queue does not start"),
-        }
-        tokio::time::sleep(AGAIN).await;
+    /// Passes on what a person did with their own run: typed into it, ended its input, stopped it.
+    pub async fn pass(&self, submission: SubmissionId, typed: Typed) -> Result<(), Why> {
+        self.runs.pass(submission, typed).await
     }
-}
 
-/// Ends an actor with the task that started it.
-struct StopOnDrop(ActorCell);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.kill();
+    /// Takes no more runs, waits for those that go on for at most `within`, and gives back the
+    /// others, which then wait for the next start. Without workers there is nothing to wait for.
+    pub async fn finish_runs(&self, within: Duration) {
+        self.runs.finish(within).await;
     }
 }
 

@@ -1,9 +1,11 @@
 //! What runs print, while they run: kept for whoever comes late, forgotten soon after the verdict.
 
+mod transcript;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -19,8 +21,10 @@ use domain::{
 };
 use serde::Serialize;
 
-/// How many characters of one channel of one validator are kept and shown.
-const SHOWN_MAX: usize = 64 * 1024;
+use self::transcript::{Piece, Transcript};
+
+/// How many bytes are told at once: what a socket may have waiting holds several of them.
+const CHUNK_MAX: usize = 16 * 1024;
 
 /// What came of the output of all runs that go on here.
 pub struct Outputs {
@@ -32,22 +36,22 @@ pub struct Outputs {
 /// What one run printed.
 #[derive(Default)]
 struct Log {
-    /// Another one for each run that begins; 0 while it waits.
+    /// Another one each time that it waits or is run; 0 when nothing is known of it.
     epoch: u64,
-    /// All bytes so far, over all channels; other news count for one.
+    /// All bytes of text so far, over all channels; other news count for one.
     seq: u64,
     /// Its state, and the verdicts so far.
     rows: BTreeMap<String, Bytes>,
-    texts: BTreeMap<(u16, Channel), Text>,
+    texts: BTreeMap<(u16, Channel), Transcript>,
 }
 
-#[derive(Default)]
-struct Text {
-    shown: String,
-    /// The start of a character whose end has not come yet.
-    rest: Vec<u8>,
-    /// Bytes of `shown`, before they were made text, and of `rest`.
-    bytes: u64,
+/// One run, for whoever runs it: what is told through it once it has ended, or once another runner
+/// has it, is not told.
+#[derive(Clone)]
+pub(crate) struct Told {
+    outputs: Arc<Outputs>,
+    submission: SubmissionId,
+    epoch: u64,
 }
 
 /// Row `state` of the topic `output.<submission>`.
@@ -65,79 +69,44 @@ pub enum RunState {
     },
 }
 
-/// Row `<validator>.<channel>`: more text behind the `offset` bytes before it.
-#[derive(Serialize)]
-struct Chunk<'a> {
-    offset: u64,
-    text: &'a str,
-}
-
 impl Outputs {
     pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
         Self { bus, logs: Mutex::default(), begun: AtomicU64::new(0) }
     }
 
     /// A run begins, perhaps not for the first time.
-    pub(crate) fn begin(&self, submission: SubmissionId) {
-        let epoch = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.insert(submission, Log { epoch, ..Log::default() });
+    pub(crate) fn begin(self: &Arc<Self>, submission: SubmissionId) -> Told {
+        let log = self.new_log();
+        let epoch = log.epoch;
+        self.logs().insert(submission, log);
+        Told { outputs: Arc::clone(self), submission, epoch }
     }
 
-    /// The verdict is there; everything that matters is in its rows.
-    pub(crate) fn end(&self, submission: SubmissionId) {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&submission);
+    /// It waits no more, and was not run here.
+    pub(crate) fn forget(&self, submission: SubmissionId) {
+        self.logs().remove(&submission);
     }
 
-    /// Something happened in a run. Never waits.
-    pub(crate) fn tell(&self, submission: SubmissionId, progress: Progress) {
-        match progress {
-            Progress::Compiling => self.tell_state(submission, RunState::Compiling),
-            Progress::Running { validator } => {
-                self.tell_state(submission, RunState::Running { validator });
-            }
-            Progress::Output { validator, channel, bytes, .. } => {
-                self.tell_output(submission, (validator, channel), &bytes);
-            }
-            // Told by whoever knows what is hidden.
-            Progress::Judged(_) => {}
-        }
+    fn new_log(&self) -> Log {
+        Log { epoch: self.begun.fetch_add(1, Ordering::Relaxed) + 1, ..Log::default() }
     }
 
+    fn logs(&self) -> MutexGuard<'_, HashMap<SubmissionId, Log>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a submission stands that waits.
     pub(crate) fn tell_state(&self, submission: SubmissionId, state: RunState) {
         self.tell_row(submission, "state".to_owned(), &state);
-    }
-
-    /// One validator is judged, before the whole run is.
-    pub(crate) fn tell_result(&self, submission: SubmissionId, result: &RunResult) {
-        self.tell_row(submission, format!("judged.{}", result.validator), &result.as_told());
     }
 
     fn tell_row(&self, submission: SubmissionId, key: String, row: &impl Serialize) {
         let row = Bytes::from(serde_json::to_vec(row).expect("rows are plain data"));
         let frame = {
-            let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-            let log = logs.entry(submission).or_default();
-            let prev = log.seq;
-            log.seq += 1;
+            let mut logs = self.logs();
+            let log = logs.entry(submission).or_insert_with(|| self.new_log());
             log.rows.insert(key.clone(), row.clone());
-            log.frame(submission, prev, (key, Some(row)))
-        };
-        self.publish(frame);
-    }
-
-    fn tell_output(&self, submission: SubmissionId, key: (u16, Channel), bytes: &[u8]) {
-        let frame = {
-            let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(log) = logs.get_mut(&submission) else { return };
-            let text = log.texts.entry(key).or_default();
-            let offset = text.bytes - text.rest.len() as u64;
-            let Some(new) = text.push(bytes) else { return };
-            let chunk = Chunk { offset, text: &new };
-            let row = serde_json::to_vec(&chunk).expect("chunks are plain data");
-            let prev = log.seq;
-            log.seq += bytes.len() as u64;
-            log.frame(submission, prev, (name(key), Some(row.into())))
+            log.next_frame(submission, 1, (key, Some(row)))
         };
         self.publish(frame);
     }
@@ -147,16 +116,14 @@ impl Outputs {
         self.bus.publish(Arc::new(Published { frame, text }));
     }
 
-    /// All that a run has printed, as one frame that begins anew; nothing for a run that waits for
-    /// its runner or is over.
+    /// All that a run has printed, as one frame that begins anew; nothing for a run that is over.
     pub fn read(&self, submission: SubmissionId) -> RowsFrame {
-        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = self.logs();
         let nothing = Log::default();
         let log = logs.get(&submission).unwrap_or(&nothing);
         let plain = log.rows.iter().map(|(key, row)| (key.clone(), Some(row.clone())));
-        let texts = log.texts.iter().map(|(key, text)| {
-            let row = serde_json::to_vec(&Chunk { offset: 0, text: &text.shown });
-            (name(*key), Some(row.expect("chunks are plain data").into()))
+        let texts = log.texts.iter().flat_map(|(key, transcript)| {
+            transcript.pieces().into_iter().map(|piece| (name(*key), Some(piece.row())))
         });
         RowsFrame {
             topic: Topic::Output(submission),
@@ -170,37 +137,102 @@ impl Outputs {
     }
 }
 
-impl Log {
-    fn frame(
-        &self,
-        submission: SubmissionId,
-        prev: u64,
-        row: (String, Option<Bytes>),
-    ) -> RowsFrame {
-        let topic = Topic::Output(submission);
-        let (epoch, seq, prev, rows) = (self.epoch, self.seq, Some(prev), vec![row]);
-        RowsFrame { topic, epoch, seq, prev, reset: false, more: false, rows }
+impl Told {
+    /// Something happened in the run. Never waits.
+    pub(crate) fn tell(&self, progress: Progress) {
+        match progress {
+            Progress::Compiling => self.tell_row("state".to_owned(), &RunState::Compiling),
+            Progress::Running { validator } => {
+                self.tell_row("state".to_owned(), &RunState::Running { validator });
+            }
+            Progress::Output { validator, channel, bytes, .. } => {
+                for bytes in bytes.chunks(CHUNK_MAX) {
+                    self.tell_text((validator, channel), |transcript| transcript.print(bytes));
+                }
+            }
+            // Told by whoever knows what is hidden.
+            Progress::Judged(_) => {}
+        }
+    }
+
+    /// One validator is judged, before the whole run is.
+    pub(crate) fn tell_result(&self, result: &RunResult) {
+        self.tell_row(format!("judged.{}", result.validator), &result.as_told());
+    }
+
+    /// The person typed something into their program.
+    pub(crate) fn tell_typed(&self, text: &str) {
+        self.tell_text((0, Channel::Stdout), |transcript| transcript.type_in(text));
+    }
+
+    /// Row `input`: whether the person may type.
+    pub(crate) fn tell_input(&self, open: bool) {
+        self.tell_row("input".to_owned(), &serde_json::json!({ "open": open }));
+    }
+
+    /// What standard output was, and what was typed in between.
+    pub(crate) fn conversation(&self) -> String {
+        let mut logs = self.outputs.logs();
+        let log = self.log(&mut logs);
+        let stdout = log.and_then(|log| log.texts.get(&(0, Channel::Stdout)));
+        stdout.map(Transcript::text).unwrap_or_default()
+    }
+
+    /// The verdict is there, and everything that matters is in its rows; or somebody else is to run
+    /// it, from the beginning.
+    pub(crate) fn end(&self) {
+        let mut logs = self.outputs.logs();
+        if self.log(&mut logs).is_some() {
+            logs.remove(&self.submission);
+        }
+    }
+
+    fn tell_row(&self, key: String, row: &impl Serialize) {
+        let row = Bytes::from(serde_json::to_vec(row).expect("rows are plain data"));
+        let frame = {
+            let mut logs = self.outputs.logs();
+            let Some(log) = self.log(&mut logs) else { return };
+            log.rows.insert(key.clone(), row.clone());
+            log.next_frame(self.submission, 1, (key, Some(row)))
+        };
+        self.outputs.publish(frame);
+    }
+
+    fn tell_text(&self, key: (u16, Channel), add: impl FnOnce(&mut Transcript) -> Option<Piece>) {
+        let frame = {
+            let mut logs = self.outputs.logs();
+            let Some(log) = self.log(&mut logs) else { return };
+            let Some(piece) = add(log.texts.entry(key).or_default()) else { return };
+            let bytes = piece.text.len() as u64;
+            log.next_frame(self.submission, bytes, (name(key), Some(piece.row())))
+        };
+        self.outputs.publish(frame);
+    }
+
+    fn log<'a>(&self, logs: &'a mut HashMap<SubmissionId, Log>) -> Option<&'a mut Log> {
+        logs.get_mut(&self.submission).filter(|log| log.epoch == self.epoch)
     }
 }
 
-impl Text {
-    /// Adds bytes and answers the characters that are whole now; `None` if nothing is shown.
-    fn push(&mut self, bytes: &[u8]) -> Option<String> {
-        if SHOWN_MAX <= self.shown.len() {
-            return None;
-        }
-        self.bytes += bytes.len() as u64;
-        let mut whole = std::mem::take(&mut self.rest);
-        whole.extend_from_slice(bytes);
-        let cut = match std::str::from_utf8(&whole) {
-            // Without a length the end is just not there yet.
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Ok(_) | Err(_) => whole.len(),
-        };
-        self.rest = whole.split_off(cut);
-        let new = String::from_utf8_lossy(&whole).replace('\0', "\u{fffd}");
-        self.shown.push_str(&new);
-        (!new.is_empty()).then_some(new)
+impl Piece {
+    fn row(&self) -> Bytes {
+        serde_json::to_vec(self).expect("pieces are plain data").into()
+    }
+}
+
+impl Log {
+    /// One row of news, which count for so much.
+    fn next_frame(
+        &mut self,
+        submission: SubmissionId,
+        counts: u64,
+        row: (String, Option<Bytes>),
+    ) -> RowsFrame {
+        let prev = self.seq;
+        self.seq += counts;
+        let topic = Topic::Output(submission);
+        let (epoch, seq, prev, rows) = (self.epoch, self.seq, Some(prev), vec![row]);
+        RowsFrame { topic, epoch, seq, prev, reset: false, more: false, rows }
     }
 }
 
@@ -211,23 +243,4 @@ fn name((validator, channel): (u16, Channel)) -> String {
         Channel::Stderr => "stderr",
     };
     format!("{validator}.{channel}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_character_cut_in_two_is_shown_once_it_is_whole() {
-        let mut text = Text::default();
-        let bytes = "é€".as_bytes();
-        assert_eq!(text.push(&bytes[..3]).as_deref(), Some("é"));
-        assert_eq!(text.push(&bytes[3..]).as_deref(), Some("€"));
-    }
-
-    #[test]
-    fn what_is_not_utf8_is_replaced_and_holds_up_nothing() {
-        let mut text = Text::default();
-        assert_eq!(text.push(b"a\xff\0b").as_deref(), Some("a\u{fffd}\u{fffd}b"));
-    }
 }

@@ -50,7 +50,7 @@ async fn prepare(
     let validators = code.validators.iter().map(shown).collect();
     let mut inputs = vec![];
     match submitted.kind {
-        RunKind::Free => inputs.push(free_input(submitted)),
+        RunKind::Free | RunKind::Interactive => inputs.push(free_input(submitted)),
         RunKind::All | RunKind::Final | RunKind::Examples => {
             for (validator, number) in code.validators.iter().zip(0_u16..) {
                 if validator.shown || submitted.kind != RunKind::Examples {
@@ -61,7 +61,9 @@ async fn prepare(
     }
     let judging = match (submitted.kind, code.judging) {
         // On an input of one's own nothing is known that could be judged.
-        (RunKind::Free, Judging::Custom(_) | Judging::Interactive(_)) => Judging::Compare,
+        (RunKind::Free | RunKind::Interactive, Judging::Custom(_) | Judging::Interactive(_)) => {
+            Judging::Compare
+        }
         (_, judging) => judging,
     };
     let (language, files) = (submitted.language, submitted.files.clone());

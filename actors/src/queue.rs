@@ -1,57 +1,77 @@
 //! The queue: hands out submissions to runners. The table is the truth; this is its index.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+mod judged;
+pub(crate) mod leases;
+mod order;
+mod pool;
+mod rounds;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     at::At,
     ids::{CampaignId, SubmissionId},
     ports::{RowQuery, Unavailable},
     rows::Topic,
-    submission::QueueRow,
+    session::RunKind,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use serde::Serialize;
-use tokio::task::JoinSet;
+use serde::{Deserialize, Serialize};
+use tokio::{task::JoinSet, time::Instant};
 
-use crate::{
-    deps::Deps,
-    output::{Outputs, RunState},
-};
+use self::{judged::Judged, order::Asked, pool::Pool};
+use crate::{deps::Deps, output::Outputs};
 
 /// How often the table is read again, in case a hint was lost.
 const REREAD: Duration = Duration::from_secs(5);
-/// How often those who wait are told their place.
-const PLACES: Duration = Duration::from_secs(1);
-/// How many are told their place.
-const PLACES_MAX: usize = 200;
+/// How often it looks whose runner is gone, and tells those who wait their place.
+const LOOK: Duration = Duration::from_secs(1);
 /// How many rows are read at once.
 const PAGE: usize = 1_000;
 
 /// A submission that a runner has taken.
 pub(crate) struct Task {
     pub(crate) submission: SubmissionId,
-    pub(crate) row: QueueRow,
-    /// How often it was taken, this time included.
-    pub(crate) attempt: u32,
+    pub(crate) lease: u64,
+}
+
+/// Which runners: a run in which somebody types waits for a person most of its time, so it has
+/// runners of its own and keeps nobody's validators waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runners {
+    Plain,
+    Typed,
+}
+
+/// How a runner leaves a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It is judged, or there is nothing to judge.
+    Done,
+    /// It failed on our side, or stops: somebody else is to run it.
+    ForOthers,
 }
 
 /// What the queue is told.
 pub(crate) enum Msg {
     /// A row of the table changed.
-    Changed(SubmissionId, Option<Box<QueueRow>>),
+    Changed(SubmissionId, Option<Asked>),
     /// A runner is free.
-    Take(RpcReplyPort<Task>),
-    /// Judged, or given back because its runner failed.
+    Take(Runners, RpcReplyPort<Task>),
+    /// A runner is there.
+    Renew {
+        submission: SubmissionId,
+        lease: u64,
+    },
     Finished {
         submission: SubmissionId,
-        is_judged: bool,
+        lease: u64,
+        left: Left,
     },
     Reread,
-    Places,
+    Look,
 }
 
 /// Behaviour only.
@@ -61,17 +81,9 @@ pub(crate) struct Queue;
 pub(crate) struct State {
     deps: Deps,
     outputs: Arc<Outputs>,
-    waiting: BTreeMap<(At, SubmissionId), QueueRow>,
-    /// Judged here, but perhaps not yet gone from the table.
-    judged: VecDeque<SubmissionId>,
-    running: HashMap<SubmissionId, (QueueRow, At)>,
-    attempts: HashMap<SubmissionId, u32>,
-    /// Of each campaign that waits, when it had its turn last.
-    turns: HashMap<Option<CampaignId>, u64>,
-    turn: u64,
-    free: VecDeque<RpcReplyPort<Task>>,
-    /// What one run took lately, in ms.
-    run_ms: u64,
+    plain: Pool,
+    typed: Pool,
+    judged: Judged,
     told: HashMap<CampaignId, QueueSummary>,
     _hints: JoinSet<()>,
 }
@@ -96,23 +108,12 @@ impl Actor for Queue {
     ) -> Result<State, ActorProcessingErr> {
         let mut hints = JoinSet::new();
         hints.spawn(pass_on(deps.clone(), myself.clone()));
-        let mut state = State {
-            deps,
-            outputs,
-            waiting: BTreeMap::new(),
-            judged: VecDeque::new(),
-            running: HashMap::new(),
-            attempts: HashMap::new(),
-            turns: HashMap::new(),
-            turn: 0,
-            free: VecDeque::new(),
-            run_ms: 500,
-            told: HashMap::new(),
-            _hints: hints,
-        };
+        let (plain, typed) = (Pool::default(), Pool::default());
+        let (judged, told) = (Judged::default(), HashMap::new());
+        let mut state = State { deps, outputs, plain, typed, judged, told, _hints: hints };
         state.reread().await?;
         myself.send_interval(REREAD, || Msg::Reread);
-        myself.send_interval(PLACES, || Msg::Places);
+        myself.send_interval(LOOK, || Msg::Look);
         Ok(state)
     }
 
@@ -122,19 +123,32 @@ impl Actor for Queue {
         msg: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        let now = Instant::now();
         match msg {
-            Msg::Changed(submission, Some(row)) => state.add(submission, *row),
+            Msg::Changed(submission, Some(asked)) => state.add(submission, asked),
             Msg::Changed(submission, None) => state.withdraw(submission),
-            Msg::Take(runner) => state.free.push_back(runner),
-            Msg::Finished { submission, is_judged } => state.finish(submission, is_judged),
+            Msg::Take(runners, runner) => state.pool(runners).free.push_back(runner),
+            Msg::Renew { submission, lease } => {
+                for pool in [&mut state.plain, &mut state.typed] {
+                    pool.leases.renew(submission, lease, now);
+                }
+            }
+            Msg::Finished { submission, lease, left } => state.finish(submission, lease, left, now),
             Msg::Reread => {
                 if let Err(error) = state.reread().await {
                     tracing::warn!(%error, "the queue could not read its table");
                 }
             }
-            Msg::Places => state.tell_places(),
+            Msg::Look => {
+                for pool in [&mut state.plain, &mut state.typed] {
+                    pool.take_back_lost(now);
+                    pool.tell_places(&state.outputs);
+                }
+                state.tell_campaigns();
+            }
         }
-        state.hand_out();
+        state.plain.hand_out(now);
+        state.typed.hand_out(now);
         Ok(())
     }
 }
@@ -144,12 +158,23 @@ async fn pass_on(deps: Deps, queue: ActorRef<Msg>) {
     let mut changes = deps.bus.subscribe(Topic::Queue);
     while let Some(published) = changes.next().await {
         for (key, value) in &published.frame.rows {
-            let row = value.as_ref().and_then(|value| serde_json::from_slice(value).ok());
+            let asked = value.as_ref().and_then(|value| read(value));
             if let Ok(submission) = key.parse() {
-                queue.cast(Msg::Changed(submission, row.map(Box::new))).ok();
+                queue.cast(Msg::Changed(submission, asked)).ok();
             }
         }
     }
+}
+
+/// What the order needs of a row of the table.
+fn read(row: &[u8]) -> Option<Asked> {
+    #[derive(Deserialize)]
+    struct Row {
+        submitted: Asked,
+        at: At,
+    }
+    let row: Row = serde_json::from_slice(row).ok()?;
+    Some(Asked { at: row.at, ..row.submitted })
 }
 
 impl State {
@@ -160,9 +185,11 @@ impl State {
                 RowQuery { topic: Topic::Queue, after_key, changed_after: None, limit: PAGE };
             let rows = self.deps.store.rows(query).await?;
             for row in &rows {
-                let read = row.value.as_ref().and_then(|value| serde_json::from_slice(value).ok());
-                if let (Ok(submission), Some(queued)) = (row.key.parse(), read) {
-                    self.add(submission, queued);
+                let Ok(submission) = row.key.parse() else { continue };
+                // Reading a row means reading all its sources.
+                let asked = row.value.as_ref().filter(|_| !self.knows(submission));
+                if let Some(asked) = asked.and_then(|value| read(value)) {
+                    self.add(submission, asked);
                 }
             }
             after_key = rows.last().map(|row| row.key.clone());
@@ -172,91 +199,55 @@ impl State {
         }
     }
 
-    fn add(&mut self, submission: SubmissionId, row: QueueRow) {
-        let known = self.running.contains_key(&submission) || self.judged.contains(&submission);
-        if !known {
-            self.waiting.insert((row.at, submission), row);
+    fn pool(&mut self, runners: Runners) -> &mut Pool {
+        match runners {
+            Runners::Plain => &mut self.plain,
+            Runners::Typed => &mut self.typed,
         }
     }
 
-    fn hand_out(&mut self) {
-        while let Some(next) = self.next() {
-            // Only now: a runner that is taken out and not answered never comes back.
-            let Some(runner) = self.free.pop_front() else { return };
-            let Some(row) = self.waiting.remove(&next) else { return };
-            let submission = next.1;
-            let attempt = self.attempts.get(&submission).copied().unwrap_or(0) + 1;
-            let task = Task { submission, row: row.clone(), attempt };
-            match runner.send(task) {
-                Ok(()) => {
-                    self.attempts.insert(submission, attempt);
-                    self.turn += 1;
-                    self.turns.insert(row.submitted.campaign, self.turn);
-                    self.running.insert(submission, (row, self.deps.clock.now()));
-                }
-                // That runner is gone: the next one.
-                Err(_) => drop(self.waiting.insert(next, row)),
-            }
+    fn knows(&self, submission: SubmissionId) -> bool {
+        self.judged.contains(submission)
+            || self.plain.order.knows(submission)
+            || self.typed.order.knows(submission)
+    }
+
+    fn add(&mut self, submission: SubmissionId, asked: Asked) {
+        if !self.knows(submission) {
+            let is_typed = asked.kind == RunKind::Interactive;
+            let runners = if is_typed { Runners::Typed } else { Runners::Plain };
+            self.pool(runners).order.add(submission, asked);
         }
     }
 
-    /// Timed sessions before previews; then the campaign with the fewest running; then the one whose
-    /// last turn is longest ago; then the oldest.
-    fn next(&self) -> Option<(At, SubmissionId)> {
-        let mut busy: HashMap<Option<CampaignId>, usize> = HashMap::new();
-        for (row, _) in self.running.values() {
-            *busy.entry(row.submitted.campaign).or_default() += 1;
-        }
-        let rank = |(key, row): &(&(At, SubmissionId), &QueueRow)| {
-            let campaign = row.submitted.campaign;
-            let running = busy.get(&campaign).copied().unwrap_or(0);
-            let turn = self.turns.get(&campaign).copied().unwrap_or(0);
-            (campaign.is_none(), running, turn, **key)
-        };
-        self.waiting.iter().min_by_key(rank).map(|(key, _)| *key)
-    }
-
-    /// Its row is gone from the table: judged, perhaps not by us.
+    /// Its row is gone from the table: judged, perhaps not by us, or erased.
     fn withdraw(&mut self, submission: SubmissionId) {
-        let before = self.waiting.len();
-        self.waiting.retain(|(_, id), _| *id != submission);
-        if self.waiting.len() < before {
-            self.attempts.remove(&submission);
-            self.outputs.end(submission);
+        let waited = self.plain.order.withdraw(submission) || self.typed.order.withdraw(submission);
+        if waited {
+            self.outputs.forget(submission);
         }
     }
 
-    fn finish(&mut self, submission: SubmissionId, is_judged: bool) {
-        let Some((row, since)) = self.running.remove(&submission) else { return };
-        if !is_judged {
-            self.waiting.insert((row.at, submission), row);
-            return;
+    fn finish(&mut self, submission: SubmissionId, lease: u64, left: Left, now: Instant) {
+        for pool in [&mut self.plain, &mut self.typed] {
+            pool.finish(submission, lease, left, now);
         }
-        let took = u64::try_from((self.deps.clock.now() - since).0).unwrap_or(0);
-        self.run_ms = (self.run_ms * 7 + took) / 8;
-        self.attempts.remove(&submission);
-        if self.judged.len() == PAGE {
-            self.judged.pop_front();
+        if left == Left::Done {
+            // It may wait again already, if its lease was lost meanwhile.
+            self.withdraw(submission);
+            self.judged.add(submission);
         }
-        self.judged.push_back(submission);
     }
 
-    fn tell_places(&mut self) {
-        let runners = (self.free.len() + self.running.len()).max(1) as u64;
-        for ((_, submission), place) in self.waiting.keys().zip(1..).take(PLACES_MAX) {
-            let wait_ms = self.run_ms * place as u64 / runners;
-            self.outputs.tell_state(*submission, RunState::Queued { place, wait_ms });
-        }
+    fn tell_campaigns(&mut self) {
         let mut summaries: HashMap<CampaignId, QueueSummary> = HashMap::new();
-        for ((at, _), row) in &self.waiting {
-            let Some(campaign) = row.submitted.campaign else { continue };
-            let summary = summaries.entry(campaign).or_default();
-            summary.waiting += 1;
-            summary.oldest_at.get_or_insert(*at);
-        }
-        for (row, _) in self.running.values() {
-            let Some(campaign) = row.submitted.campaign else { continue };
-            summaries.entry(campaign).or_default().running += 1;
+        for pool in [&self.plain, &self.typed] {
+            for (campaign, (waiting, running, oldest_at)) in pool.order.campaigns() {
+                let summary = summaries.entry(campaign).or_default();
+                summary.waiting += waiting;
+                summary.running += running;
+                summary.oldest_at = [summary.oldest_at, oldest_at].into_iter().flatten().min();
+            }
         }
         for campaign in self.told.keys() {
             summaries.entry(*campaign).or_default();
@@ -268,7 +259,6 @@ impl State {
             }
         }
         summaries.retain(|_, summary| *summary != QueueSummary::default());
-        self.turns.retain(|campaign, _| campaign.is_some_and(|it| summaries.contains_key(&it)));
         self.told = summaries;
     }
 }

@@ -85,6 +85,11 @@ pub(crate) fn may_manage(who: Who, relation: Relation, act: AccountAct) -> bool 
     }
 }
 
+/// Whether `who`, standing so to a run, may type into it and stop it.
+pub(crate) fn may_type(who: Who, relation: Relation) -> bool {
+    matches!(who, Who::Candidate(_)) && relation == Relation::Own
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
     Candidate,

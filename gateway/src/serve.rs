@@ -28,6 +28,10 @@ use crate::{
     socket, web,
 };
 
+/// How long a server that was told to stop waits for runs; what takes longer is run again by the
+/// next one.
+const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Serves until it is told to stop.
 pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
@@ -48,6 +52,8 @@ pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()
         }
     });
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    tracing::info!("stopping: runs that go on are awaited");
+    app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One live connection: reads frames, checks them, asks, answers; streams what is watched.
 
 mod outbox;
+mod typing;
 mod watch;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ use domain::{
     frame::{ClientFrame, FRAME_BYTES_MAX, ServerFrame, Why, close},
     ids::{CampaignId, CommandId, SessionId},
     rows::Topic,
+    run::Typed,
     stream::Stream,
 };
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
@@ -200,6 +202,11 @@ impl Connection {
                 let why = Why::later("busy", "too many commands wait", 500);
                 self.outbox.frame(&ServerFrame::Refused { command_id, why })
             }
+            ClientFrame::Type { submission, text } => {
+                self.pass(submission, actors::console::text(&text)).await
+            }
+            ClientFrame::EndInput { submission } => self.pass(submission, Typed::End).await,
+            ClientFrame::Stop { submission } => self.pass(submission, Typed::Stop).await,
             ClientFrame::Ping { sent_ms, rtt_ms } => {
                 self.tell_presence(true, rtt_ms);
                 let heads = self.watched.values().filter_map(|(topic, _)| {

@@ -95,7 +95,8 @@ impl Creator {
         Ok(question(self.content(&content).await?, points, limit))
     }
 
-    async fn validator(
+    /// A validator of these two texts.
+    pub async fn validator(
         &mut self,
         name: &str,
         input: &'static str,

@@ -6,6 +6,7 @@
     reason = "a field of JSON that is not there is null, and a panic is found at once"
 )]
 
+mod burst;
 mod journal;
 mod sit;
 mod startup;
@@ -27,6 +28,8 @@ enum Command {
     Sit(sit::Config),
     /// Starts a server on a directory of many sessions, a part of them running.
     Startup(startup::Config),
+    /// Forty candidates press Run within a second, each on a C++ program with ten validators.
+    Burst(burst::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
     Journal(journal::Config),
 }
@@ -36,6 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let problems = match Config::parse().command {
         Command::Sit(config) => sit::run(config).await?,
         Command::Startup(config) => startup::run(config).await?,
+        Command::Burst(config) => burst::run(config).await?,
         Command::Journal(config) => journal::run(config).await?,
     };
     for problem in problems.iter().take(50) {

@@ -64,8 +64,11 @@ impl Monitor {
             Heard::Rows(rows) => self.take(&rows, sightings),
             Heard::Closed(_) => self.connect().await?,
             Heard::Unwatched { why, .. } => anyhow::bail!("not to be watched: {}", why.text),
-            Heard::Done { .. } | Heard::Refused { .. } | Heard::Pong { .. } | Heard::Bye { .. } => {
-            }
+            Heard::Done { .. }
+            | Heard::Refused { .. }
+            | Heard::Untyped { .. }
+            | Heard::Pong { .. }
+            | Heard::Bye { .. } => {}
         }
         Ok(())
     }

@@ -119,6 +119,14 @@ impl Server {
         Ok(self.child.kill().await?)
     }
 
+    /// Tells it to stop, as an administrator does, and waits until it has.
+    pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        let pid = self.child.id().context("it goes on")?.to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await?;
+        anyhow::ensure!(told.success(), "it could not be told");
+        Ok(tokio::time::timeout(START, self.child.wait()).await.context("it does not stop")??)
+    }
+
     /// Starts it again at the same address, on the same data.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         self.child = spawn(&self.launch, &self.data, &self.listen)?;

@@ -1,7 +1,10 @@
 //! A live socket, as a page opens it.
 
 use anyhow::Context;
-use domain::{frame::Why, ids::CommandId};
+use domain::{
+    frame::Why,
+    ids::{CommandId, SubmissionId},
+};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,6 +41,10 @@ pub enum Heard {
     },
     Unwatched {
         topic: String,
+        why: Why,
+    },
+    Untyped {
+        submission: SubmissionId,
         why: Why,
     },
     Pong {

@@ -2,11 +2,11 @@
 //! tests. The same job always comes to the same outcome, told in the same order.
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use domain::{
     content::Limits,
-    ports::Sandbox,
-    run::{Channel, Input, Job, Outcome, Progress, ValidatorResult, Verdict},
+    ports::{Sandbox, Typing},
+    run::{Channel, Input, Job, Outcome, Progress, Typed, ValidatorResult, Verdict},
 };
 use tokio::time::Duration;
 
@@ -66,6 +66,53 @@ impl Sandbox for FakeSandbox {
         let compiler_output = if compiled { "" } else { "error: as the script says" };
         let compiler_output = compiler_output.to_owned();
         Outcome { compiled, compiler_output, results, isolation: self.isolation() }
+    }
+
+    /// Says again what is typed, until that ends; a run with all its input can be stopped.
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        let mut run = self.run(job, tell);
+        let mut said = BytesMut::new();
+        loop {
+            let typed = if typing.is_open() {
+                typing.next().await
+            } else {
+                tokio::select! {
+                    outcome = &mut run => return outcome,
+                    typed = typing.next() => typed,
+                }
+            };
+            match typed {
+                Typed::Text(bytes) => {
+                    let offset = said.len() as u64;
+                    said.extend_from_slice(&bytes);
+                    tell(Progress::Output {
+                        validator: 0,
+                        channel: Channel::Stdout,
+                        offset,
+                        bytes,
+                    });
+                }
+                Typed::End => return run.await,
+                Typed::Stop => return self.stopped(job, &said),
+            }
+        }
+    }
+}
+
+impl FakeSandbox {
+    fn stopped(&self, job: &Job, said: &[u8]) -> Outcome {
+        let result = |input: &Input| ValidatorResult {
+            stdout: excerpt(said),
+            ..ValidatorResult::unmeasured(input.validator, Verdict::Stopped, String::new())
+        };
+        let results = job.inputs.iter().map(result).collect();
+        let (compiler_output, isolation) = (String::new(), self.isolation());
+        Outcome { compiled: true, compiler_output, results, isolation }
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) enum Kind {
     Artefact = b'A',
     /// From init through the helper: a file of feedback, see [`crate::feedback`].
     Feedback = b'F',
+    /// From the server, while a run lasts whose order is `open`: bytes of standard input; none: it
+    /// ends. Without meaning when the run has ended.
+    Input = b'I',
     /// From the server: the run is to end now; without meaning when it has ended.
     Halt = b'X',
     /// From the helper, last of a run: an [`Ending`] as JSON.
@@ -45,6 +48,7 @@ impl Kind {
             Self::Stderr,
             Self::Artefact,
             Self::Feedback,
+            Self::Input,
             Self::Halt,
             Self::Ending,
         ]
@@ -75,6 +79,8 @@ pub(crate) struct Order {
     /// Whether standard input and output are descriptors that follow the blobs, the last of which
     /// is empty then.
     pub(crate) talks: bool,
+    /// Whether more standard input comes while the program runs, behind its blob.
+    pub(crate) open: bool,
 }
 
 /// The limits of one run, allowances of its language included.
@@ -140,6 +146,13 @@ pub(crate) struct Ending {
     pub(crate) cpu_ms: u32,
     pub(crate) wall_ms: u32,
     pub(crate) memory_bytes: u64,
+}
+
+impl Ending {
+    /// Whether the server's word ended it.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.stop == Some(Stop::Halted) && matches!(self.exit, Exit::Stopped)
+    }
 }
 
 /// The bytes before a payload.

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use domain::{
     content::Limits,
+    ports::Typing,
     run::{Channel, Job, Progress, Verdict},
 };
 
@@ -11,6 +12,7 @@ use crate::{
     frame::{Ending, Exit, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
     languages::{ARTEFACT, COMPILE_WALLS, Tool, environment},
     slot::Slot,
+    talkative::STATIC,
     verdict,
 };
 
@@ -23,6 +25,8 @@ pub(crate) struct Running<'a> {
     pub(crate) tool: &'a Tool,
     pub(crate) tell: &'a (dyn Fn(Progress) + Send + Sync),
     pub(crate) slot: Slot,
+    /// What a person does while it runs.
+    pub(crate) typing: Option<&'a mut dyn Typing>,
 }
 
 /// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
@@ -41,9 +45,12 @@ impl Running<'_> {
         let names = self.names();
         let blobs: Vec<_> =
             files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
-        let Some(argv) = self.tool.compile(&self.names()) else {
+        let Some(mut argv) = self.tool.compile(&self.names()) else {
             return Ok(Ok(Compiled { names, blobs, kept: false, output: String::new() }));
         };
+        if self.is_open() {
+            argv.retain(|word| word != STATIC);
+        }
         (self.tell)(Progress::Compiling);
         let order = Order {
             argv,
@@ -55,6 +62,7 @@ impl Running<'_> {
             streamed: true,
             feedback: None,
             talks: false,
+            open: false,
         };
         let mut output = BytesMut::new();
         let watched = self.job.inputs.iter().find(|input| input.streamed);
@@ -70,6 +78,11 @@ impl Running<'_> {
         let blobs = [blobs, vec![Bytes::new()]].concat();
         let ending = self.slot.run(&order, &blobs, &mut take).await?;
         made(&ending, excerpt(&output))
+    }
+
+    /// Whether more standard input comes while it runs.
+    pub(crate) fn is_open(&self) -> bool {
+        self.typing.as_ref().is_some_and(|typing| typing.is_open())
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

@@ -16,8 +16,9 @@ use crate::{
     job::{Compiled, Printed, Running, walls},
     languages::environment,
     referee::{Opinion, Referee, Word},
-    slot::Talk,
+    slot::{Company, Talk},
     talk::{self, Ends, Said, Side},
+    talkative::talkative,
     verdict,
 };
 
@@ -106,6 +107,8 @@ impl Running<'_> {
         sum.add(&ran, &ran.printed.stdout);
         let is_test = matches!(self.job.judging, Judging::UnitTest { .. });
         let stopped = match self.stopped(&ran.ending) {
+            // By its person, and not just after its own end.
+            Some(_) if ran.ending.is_halted() => Some((Verdict::Stopped, String::new())),
             // What a test thinks of an answer is its exit code.
             Some((Verdict::RuntimeError, why)) if is_test && ran.ending.exit.is_code() => {
                 Some((Verdict::WrongAnswer, format!("the tests {why}")))
@@ -189,7 +192,7 @@ impl Running<'_> {
         let talk = Talk { ends: program, halt: &halt };
         let talking = line.carry(&halt);
         let asked = referee.talk(input, stdin, its, walls.wall_ms);
-        let ran = self.run_talking(compiled, input, Bytes::new(), Some(talk));
+        let ran = self.run_with(compiled, input, Bytes::new(), Some(talk));
         let (ran, opinion, said) = tokio::join!(ran, asked, talking);
         let (ran, opinion) = (ran?, opinion.context("a helper failed")?);
         sum.add(&ran, said.transcript());
@@ -223,10 +226,10 @@ impl Running<'_> {
         input: &Input,
         stdin: Bytes,
     ) -> anyhow::Result<Ran> {
-        self.run_talking(compiled, input, stdin, None).await
+        self.run_with(compiled, input, stdin, None).await
     }
 
-    async fn run_talking(
+    async fn run_with(
         &mut self,
         compiled: &Compiled,
         input: &Input,
@@ -235,7 +238,7 @@ impl Running<'_> {
     ) -> anyhow::Result<Ran> {
         let order = Order {
             argv: self.tool.run(&self.names(), input.streamed || talk.is_some()),
-            env: environment(),
+            env: if self.is_open() { talkative(environment()) } else { environment() },
             walls: self.walls(),
             files: compiled.names.clone(),
             artefact: None,
@@ -243,6 +246,7 @@ impl Running<'_> {
             streamed: input.streamed,
             feedback: None,
             talks: talk.is_some(),
+            open: talk.is_none() && self.is_open(),
         };
         let blobs = [compiled.blobs.clone(), vec![stdin]].concat();
         let (tell, validator) = (self.tell, input.validator);
@@ -253,7 +257,9 @@ impl Running<'_> {
                 tell(Progress::Output { validator, channel, offset, bytes });
             }
         };
-        let ending = self.slot.run_talking(&order, &blobs, talk, &mut take).await;
+        let person = self.typing.as_deref_mut().map(|typing| Company::Person(typing));
+        let company = talk.map(Company::Program).or(person).unwrap_or(Company::Nobody);
+        let ending = self.slot.run_with(&order, &blobs, company, &mut take).await;
         Ok(Ran { ending: ending.context("a helper failed")?, printed })
     }
 

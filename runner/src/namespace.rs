@@ -13,7 +13,7 @@ use domain::{
     content::{FILE_BYTES_MAX, FILES_MAX, Language, file_name_is_allowed},
     judging::Judging,
     points::Share,
-    ports::Sandbox,
+    ports::{Sandbox, Typing},
     run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
 };
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
@@ -25,6 +25,10 @@ use crate::{
     slot::Slot,
     unit_tests,
 };
+
+/// How many runs into which people type go on at once for each slot. They wait for their person most
+/// of the time, and must keep nobody's job waiting meanwhile.
+const TYPED_FOR_EACH: usize = 4;
 
 /// How a [`NamespaceSandbox`] is set up.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub struct NamespaceSandbox {
     walls: Vec<(String, bool, String)>,
     tools: Vec<(Language, Tool)>,
     permits: Semaphore,
+    /// Those for runs into which people type.
+    typed_permits: Semaphore,
     idle: Arc<Mutex<Vec<Slot>>>,
 }
 
@@ -88,6 +94,7 @@ impl NamespaceSandbox {
             walls: slot.hello.walls.clone(),
             tools,
             permits: Semaphore::new(config.slots),
+            typed_permits: Semaphore::new(config.slots * TYPED_FOR_EACH),
             idle: Arc::new(Mutex::new(vec![slot])),
             config,
         })
@@ -124,16 +131,17 @@ impl NamespaceSandbox {
         self.tools.iter().find(|(offered, _)| *offered == language).map(|(_, tool)| tool)
     }
 
-    async fn attempt(
+    async fn attempt<'a>(
         &self,
-        job: &Job,
-        tool: &Tool,
-        tell: &(dyn Fn(Progress) + Send + Sync),
+        job: &'a Job,
+        tool: &'a Tool,
+        typing: Option<&'a mut dyn Typing>,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
         results: &mut Vec<ValidatorResult>,
     ) -> anyhow::Result<Result<String, String>> {
         // The slot is this call's own: if the future is dropped, so is the slot, and the helper
         // ends with all that runs. It goes back to the pool only from a good end.
-        let mut running = Running { job, tool, tell, slot: self.slot().await? };
+        let mut running = Running { job, tool, tell, slot: self.slot().await?, typing };
         let compiled = running.compile().await?;
         let answer = match compiled {
             Err(why) => Err(why),
@@ -171,7 +179,8 @@ impl NamespaceSandbox {
             judging: Judging::Compare,
             ..job.clone()
         };
-        let mut its = Running { job: &its, tool, tell: &|_| (), slot: self.slot().await? };
+        let slot = self.slot().await?;
+        let mut its = Running { job: &its, tool, tell: &|_| (), slot, typing: None };
         let compiled = its.compile().await?;
         let talks = matches!(job.judging, Judging::Interactive(_));
         Ok(Some(Referee::new(program, talks, tool, its.slot, compiled)))
@@ -179,31 +188,36 @@ impl NamespaceSandbox {
 
     /// Waits until as much may run as `job` runs at once. Both places of a job whose programs talk
     /// are taken together, so that no two such jobs wait for one another; where there is only one
-    /// place, they share it.
-    async fn permit(&self, job: &Job) -> Result<SemaphorePermit<'_>, AcquireError> {
+    /// place, they share it. Runs into which people type have places of their own.
+    async fn permit(&self, job: &Job, is_open: bool) -> Result<SemaphorePermit<'_>, AcquireError> {
+        if is_open {
+            return self.typed_permits.acquire().await;
+        }
         let wanted = if matches!(job.judging, Judging::Interactive(_)) { 2 } else { 1 };
         let places = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
         self.permits.acquire_many(places.min(wanted)).await
     }
-}
 
-#[async_trait]
-impl Sandbox for NamespaceSandbox {
-    fn isolation(&self) -> String {
-        self.isolation.clone()
-    }
-
-    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+    async fn carry_out<'a>(
+        &'a self,
+        job: &'a Job,
+        typing: Option<&'a mut dyn Typing>,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        let is_open = typing.as_ref().is_some_and(|typing| typing.is_open());
         let isolation = self.isolation();
         let tool = self.tool(job.language);
         if let Err(compiler_output) = acceptable(job, tool.is_some()) {
             return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
         }
         let mut results = Vec::new();
-        let attempt = match (tool, self.permit(job).await) {
+        let attempt = match (tool, self.permit(job, is_open).await) {
             (Some(tool), Ok(_permit)) => match unit_tests::put_into(job, tool) {
-                Ok(None) => self.attempt(job, tool, tell, &mut results).await,
-                Ok(Some((job, tool))) => self.attempt(&job, &tool, tell, &mut results).await,
+                Ok(None) => self.attempt(job, tool, typing, tell, &mut results).await,
+                Ok(Some((job, tool))) => {
+                    let typing = typing.map(|typing| typing as &mut dyn Typing);
+                    self.attempt(&job, &tool, typing, tell, &mut results).await
+                }
                 Err(why) => Err(why),
             },
             (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
@@ -222,6 +236,26 @@ impl Sandbox for NamespaceSandbox {
             }
         };
         Outcome { compiled, compiler_output, results, isolation }
+    }
+}
+
+#[async_trait]
+impl Sandbox for NamespaceSandbox {
+    fn isolation(&self) -> String {
+        self.isolation.clone()
+    }
+
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        self.carry_out(job, None, tell).await
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.carry_out(job, Some(typing), tell).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     frame::{Ending, Exit, Kind, Order, Walls},
     job::{Compiled, walls},
     languages::{Tool, environment},
-    slot::{Slot, Talk},
+    slot::{Company, Slot, Talk},
     verdict,
 };
 
@@ -153,6 +153,7 @@ impl Referee {
             streamed: false,
             feedback: Some(feedback::DIRECTORY.to_owned()),
             talks: talk.is_some(),
+            open: false,
         };
         blobs.push(read);
         let (mut files, mut stderr) = (Vec::new(), BytesMut::new());
@@ -163,7 +164,8 @@ impl Referee {
                 stderr.extend_from_slice(&bytes);
             }
         };
-        let ending = self.slot.run_talking(&order, &blobs, talk, &mut take).await?;
+        let company = talk.map_or(Company::Nobody, Company::Program);
+        let ending = self.slot.run_with(&order, &blobs, company, &mut take).await?;
         self.feedback = files;
         Ok(self.opinion(&ending, &walls, &stderr))
     }

@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use domain::{ports::Typing, run::Typed};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest},
-    net::UnixStream,
+    net::{UnixStream, unix::WriteHalf},
     process::{Child, Command},
     sync::Notify,
     time::{Duration, timeout},
@@ -34,6 +35,8 @@ pub(crate) struct Slot {
     control: UnixStream,
     /// Reaped by tokio when it ends, which it does when `control` closes.
     process: Child,
+    /// Half a frame was written, so that nothing behind it would be understood.
+    is_torn: bool,
     pub(crate) hello: Hello,
 }
 
@@ -53,12 +56,12 @@ impl Slot {
             return Err(io::Error::other("the helper did not say what it found"));
         };
         let hello = serde_json::from_slice(&payload)?;
-        Ok(Self { control, process, hello })
+        Ok(Self { control, process, is_torn: false, hello })
     }
 
     /// This slot, if its helper has not ended meanwhile.
     pub(crate) fn if_alive(mut self) -> Option<Self> {
-        matches!(self.process.try_wait(), Ok(None)).then_some(self)
+        (!self.is_torn && matches!(self.process.try_wait(), Ok(None))).then_some(self)
     }
 
     /// Carries out `order`. Its files' bytes and standard input are `blobs`. Fails if the helper
@@ -69,19 +72,19 @@ impl Slot {
         blobs: &[Bytes],
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
-        self.run_talking(order, blobs, None, output).await
+        self.run_with(order, blobs, Company::Nobody, output).await
     }
 
-    /// As [`Self::run`]; the program talks where the order says so.
-    pub(crate) async fn run_talking(
+    /// As [`Self::run`], with somebody at the other end meanwhile.
+    pub(crate) async fn run_with(
         &mut self,
         order: &Order,
         blobs: &[Bytes],
-        talk: Option<Talk<'_>>,
+        company: Company<'_>,
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
         let wall = Duration::from_millis(order.walls.wall_ms.into());
-        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, talk, output)).await;
+        let ran = timeout(wall + GRACE, self.carry_out(order, blobs, company, output)).await;
         match ran {
             Ok(run) => run,
             Err(late) => {
@@ -96,11 +99,12 @@ impl Slot {
         &mut self,
         order: &Order,
         blobs: &[Bytes],
-        talk: Option<Talk<'_>>,
+        company: Company<'_>,
         output: &mut (dyn FnMut(Kind, Bytes) + Send),
     ) -> io::Result<Ending> {
         assert_eq!(blobs.len(), order.files.len() + 1, "a blob for each file, and standard input");
-        assert_eq!(order.talks, talk.is_some(), "who talks has somebody to talk to");
+        let is_program = matches!(company, Company::Program(_));
+        assert_eq!(order.talks, is_program, "who talks has somebody to talk to");
         let order = serde_json::to_vec(order)?;
         let mut small = Vec::with_capacity(4096);
         frame::write(&mut small, Kind::Order, &order)?;
@@ -115,9 +119,19 @@ impl Slot {
             }
         }
         self.control.write_all(&small).await?;
-        let Some(Talk { ends, halt }) = talk else {
-            return answers(&mut self.control, output).await;
+        let talk = match company {
+            Company::Nobody => return answers(&mut self.control, output).await,
+            Company::Person(typing) => {
+                let (mut from, mut to) = self.control.split();
+                let is_torn = &mut self.is_torn;
+                return tokio::select! {
+                    ending = answers(&mut from, output) => ending,
+                    failed = pass_on(typing, &mut to, is_torn) => Err(failed),
+                };
+            }
+            Company::Program(talk) => talk,
         };
+        let Talk { ends, halt } = talk;
         self.control
             .async_io(Interest::WRITABLE, || descriptors::send(&self.control, &ends))
             .await?;
@@ -144,6 +158,34 @@ pub(crate) struct Talk<'a> {
     pub(crate) halt: &'a Notify,
 }
 
+/// Who is at the other end while a program runs.
+pub(crate) enum Company<'a> {
+    Nobody,
+    /// Who types, and may stop it.
+    Person(&'a mut dyn Typing),
+    /// A judging program.
+    Program(Talk<'a>),
+}
+
+/// Passes on what a person does, until that fails.
+async fn pass_on(typing: &mut dyn Typing, to: &mut WriteHalf<'_>, is_torn: &mut bool) -> io::Error {
+    loop {
+        let (kind, bytes) = match typing.next().await {
+            Typed::Text(bytes) if bytes.is_empty() => continue,
+            Typed::Text(bytes) => (Kind::Input, bytes),
+            Typed::End => (Kind::Input, Bytes::new()),
+            Typed::Stop => (Kind::Halt, Bytes::new()),
+        };
+        let frame = [&frame::head(kind, bytes.len())[..], &bytes].concat();
+        // Should the run end before all of it is written.
+        *is_torn = true;
+        if let Err(failed) = to.write_all(&frame).await {
+            return failed;
+        }
+        *is_torn = false;
+    }
+}
+
 async fn answers(
     control: &mut (impl AsyncRead + Unpin),
     output: &mut (dyn FnMut(Kind, Bytes) + Send),
@@ -153,7 +195,7 @@ async fn answers(
         match kind {
             Kind::Stdout | Kind::Stderr | Kind::Feedback => output(kind, payload),
             Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
-            Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact | Kind::Halt => {
+            Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact | Kind::Input | Kind::Halt => {
                 return Err(io::Error::other("the helper said what it does not say here"));
             }
         }

@@ -67,7 +67,8 @@ pub(crate) fn limit_in_words(verdict: Verdict, limits: &Limits) -> String {
         | Verdict::RuntimeError
         | Verdict::CompileError
         | Verdict::Rejected
-        | Verdict::InternalError => String::new(),
+        | Verdict::InternalError
+        | Verdict::Stopped => String::new(),
     }
 }
 

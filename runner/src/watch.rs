@@ -17,6 +17,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     cgroup::Meter,
+    feed::Feed,
     frame::{self, Kind, Stop, Walls},
     tap::Tap,
 };
@@ -40,6 +41,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) stop: Option<Stop>,
     /// The most memory that was seen.
     pub(crate) memory_bytes: u64,
+    /// Standard input, where it comes while the program runs.
+    pub(crate) feed: Option<Feed>,
     /// Standard output and standard error, which go on to the server, and what init reports,
     /// which stays here.
     pub(crate) taps: [Tap; 3],
@@ -91,23 +94,35 @@ impl Watch<'_> {
         let taps = [STDOUT, STDERR, REPORT].into_iter().zip(&self.taps);
         let open: Vec<_> = taps.filter(|(_, tap)| tap.is_open(now)).collect();
         polled.extend(open.iter().map(|(_, tap)| PollFd::new(*tap, PollFlags::IN)));
+        let wants = self.feed.as_ref().and_then(Feed::wants);
+        polled.extend(wants.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::OUT)));
         match poll(&mut polled, Some(&time)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(why) => return Err(why.into()),
         }
         let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
-        let (ended, hung_up) = (ready.next() == Some(true), ready.next() == Some(true));
+        let (ended, said) = (ready.next() == Some(true), ready.next() == Some(true));
         let ready: Vec<_> = open.iter().zip(ready).filter(|(_, ready)| *ready).collect();
         let ready: Vec<usize> = ready.into_iter().map(|((which, _), _)| *which).collect();
-        if hung_up {
-            // The server says one thing while a run lasts, or it has gone.
-            match frame::read(&mut self.control)? {
-                Some((Kind::Halt, _)) => self.stop(Stop::Halted),
-                _ => return Err(io::ErrorKind::ConnectionAborted.into()),
-            }
+        if said {
+            self.hear()?;
+        }
+        if let Some(feed) = &mut self.feed {
+            feed.pass_on();
         }
         self.pass_on(&ready)?;
         Ok(ended)
+    }
+
+    /// Does what the server says while a run lasts. Anything else is its end.
+    fn hear(&mut self) -> io::Result<()> {
+        match (frame::read(&mut self.control)?, &mut self.feed) {
+            (Some((Kind::Halt, _)), _) => self.stop(Stop::Halted),
+            (Some((Kind::Input, bytes)), Some(feed)) => feed.add(&bytes),
+            (Some((Kind::Input, _)), None) => {}
+            _ => return Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+        Ok(())
     }
 
     fn pass_on(&mut self, ready: &[usize]) -> io::Result<()> {

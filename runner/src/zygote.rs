@@ -24,6 +24,7 @@ use tokio::time::{Duration, Instant};
 use crate::{
     cgroup::{Meter, Usage},
     descriptors,
+    feed::Feed,
     frame::{self, Ending, Exit, Hello, Kind, Order, Stop},
     init::{self, Charge, Report},
     off::{Off, Wall},
@@ -95,7 +96,7 @@ fn serve(off: Off) -> anyhow::Result<()> {
     let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
     frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
     while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
-        if kind == Kind::Halt {
+        if matches!(kind, Kind::Halt | Kind::Input) {
             // The run ended by itself before this came.
             continue;
         }
@@ -158,9 +159,13 @@ impl Zygote {
         let waited_before = sys::children_usage().0;
         let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
         let go = pipe_with(PipeFlags::CLOEXEC)?;
-        let (stdin, said) = match talk {
-            Some([stdin, stdout]) => (stdin, stdout),
-            None => (sealed(stdin)?, stdout.1),
+        let (stdin, feed, said) = match talk {
+            Some([stdin, stdout]) => (stdin, None, stdout),
+            None if order.open => {
+                let (stdin, feed) = fed(stdin)?;
+                (stdin, feed, stdout.1)
+            }
+            None => (sealed(stdin)?, None, stdout.1),
         };
         let charge = Charge {
             order,
@@ -176,7 +181,9 @@ impl Zygote {
             go: go.0,
             report: report.1,
         };
-        let ours = [go.1.as_fd(), self.control.as_fd()];
+        let mut ours = vec![go.1.as_fd(), self.control.as_fd()];
+        // Input ends when we say so, not when init does.
+        ours.extend(feed.as_ref().and_then(Feed::pipe));
         let (pid, init) = sys::clone_init(group, self.off, &ours, || init::live(&charge))?;
         // Our copies of its ends, of which it must not be us who holds the last.
         drop(charge);
@@ -194,6 +201,7 @@ impl Zygote {
             started,
             stop: None,
             memory_bytes: 0,
+            feed,
             taps: [
                 Tap::new(stdout.0, Kind::Stdout, order.streamed, output),
                 Tap::new(stderr.0, Kind::Stderr, order.streamed, output),
@@ -256,6 +264,13 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
     Ok((ours, theirs))
+}
+
+/// A pipe into a run that begins with `first`. Only our end does not block.
+fn fed(first: &[u8]) -> io::Result<(OwnedFd, Option<Feed>)> {
+    let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((theirs, Some(Feed::new(ours, first))))
 }
 
 /// A file in memory that nobody can change: a program, or standard input, for which a pipe would

@@ -26,4 +26,5 @@ mod setting;
 mod statuses;
 mod time;
 mod trace;
+mod typed;
 mod verdicts;

@@ -6,7 +6,10 @@ use std::fmt::Write;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::CommandId, rows::Topic};
+use crate::{
+    ids::{CommandId, SubmissionId},
+    rows::Topic,
+};
 
 /// How many bytes a frame from a client has at most.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024;
@@ -42,6 +45,22 @@ pub enum ClientFrame {
         #[serde(default)]
         #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
         first: bool,
+    },
+    /// Types `text` into one's own run, of kind `interactive`, while it goes on.
+    Type {
+        #[cfg_attr(test, ts(type = "string"))]
+        submission: SubmissionId,
+        text: String,
+    },
+    /// Nothing more is typed into it.
+    EndInput {
+        #[cfg_attr(test, ts(type = "string"))]
+        submission: SubmissionId,
+    },
+    /// Stops one's own run that does not count, whether it waits or goes on.
+    Stop {
+        #[cfg_attr(test, ts(type = "string"))]
+        submission: SubmissionId,
     },
     Ping {
         /// The client's own clock; sent back as it is.
@@ -82,6 +101,12 @@ pub enum ServerFrame {
         server_ms: f64,
         #[cfg_attr(test, ts(type = "Record<string, [number, number]>"))]
         heads: std::collections::BTreeMap<String, (u64, u64)>,
+    },
+    /// What was typed into a run, or its stop, did not reach it.
+    Untyped {
+        #[cfg_attr(test, ts(type = "string"))]
+        submission: SubmissionId,
+        why: Why,
     },
     /// This topic cannot be watched, now or ever.
     Unwatched { topic: String, why: Why },

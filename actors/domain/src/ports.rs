@@ -14,7 +14,7 @@ use crate::{
     ids::CommandId,
     people::{Contact, HttpSession, Link, Person, Who},
     rows::{RowChange, Topic},
-    run::{Job, Outcome, Progress},
+    run::{Job, Outcome, Progress, Typed},
     stream::{Head, Recorded, Stream},
 };
 
@@ -161,7 +161,8 @@ pub trait EventStore: Send + Sync {
     /// snapshot. Reading it stays the same. `find` goes on to know its commands.
     async fn compact(&self, stream: Stream, epoch: u64) -> Result<(), AppendError>;
 
-    /// Deletes everything that `stream` left: events, segments, snapshots, its own topic's rows.
+    /// Deletes everything that `stream` left: events, segments, snapshots, its own topic's rows,
+    /// its place in the queue.
     /// Every later append is [`AppendError::Gone`].
     async fn erase(&self, stream: Stream, at: At) -> Result<(), Unavailable>;
 }
@@ -291,4 +292,27 @@ pub trait Sandbox: Send + Sync {
     /// which must not block. Always answers: what goes wrong on our side is
     /// [`InternalError`](crate::run::Verdict::InternalError). Dropping the future kills the run.
     async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome;
+
+    /// As [`Self::run`], of a person's own run, which they can stop and, if its
+    /// [`Typing::is_open`], type into: standard input is then what they type. A sandbox that cannot
+    /// be typed into runs it on the input that is there.
+    async fn converse(
+        &self,
+        job: &Job,
+        _typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.run(job, tell).await
+    }
+}
+
+/// What a person does with their own run while it goes on.
+#[async_trait]
+pub trait Typing: Send + Sync {
+    /// Whether anything will be typed; otherwise the run has all its input from the beginning.
+    fn is_open(&self) -> bool;
+
+    /// The next thing; waits for ever when the person does nothing more. Cancelling it loses
+    /// nothing.
+    async fn next(&mut self) -> Typed;
 }

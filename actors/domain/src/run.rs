@@ -70,6 +70,17 @@ pub enum Progress {
     Judged(ValidatorResult),
 }
 
+/// What a person does with their own run while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// More standard input.
+    Text(Bytes),
+    /// Standard input ends.
+    End,
+    /// The run ends, as [`Verdict::Stopped`].
+    Stop,
+}
+
 /// Where bytes came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -141,6 +152,8 @@ pub enum Verdict {
     CompileError,
     Rejected,
     InternalError,
+    /// By the person whose run it was.
+    Stopped,
 }
 
 impl ValidatorResult {

@@ -92,6 +92,8 @@ pub enum RunKind {
     All,
     /// One's own input; does not count.
     Free,
+    /// What the person types while it runs; does not count.
+    Interactive,
     /// The last text, at hand-in and at expiry; counts like [`RunKind::All`].
     Final,
 }
@@ -101,7 +103,7 @@ impl RunKind {
     pub fn counts(self) -> bool {
         match self {
             Self::All | Self::Final => true,
-            Self::Examples | Self::Free => false,
+            Self::Examples | Self::Free | Self::Interactive => false,
         }
     }
 }

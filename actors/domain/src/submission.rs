@@ -13,6 +13,8 @@ use crate::{
     stream::Stream,
 };
 
+/// So often a submission is given to a runner; then it gets an honest verdict on us.
+pub const ATTEMPTS_MAX: u32 = 3;
 /// How many characters of an output a candidate's row carries.
 const SHOWN_CHARS: usize = 4_096;
 
@@ -45,7 +47,11 @@ pub struct Shown {
 pub enum Command {
     /// By its session.
     Submit(Box<Submitted>),
-    /// By the queue: a runner's answer. The first one counts.
+    /// By a runner, before it runs it: should that take the server down with it, it is known.
+    Take,
+    /// By a runner that stops in good order: its attempt does not count.
+    GiveBack { attempt: u32 },
+    /// By a runner: its answer. The first one counts, even of one that was given up for lost.
     Judge { outcome: Box<Outcome>, validators: Vec<Shown>, attempts: u32 },
 }
 
@@ -55,6 +61,8 @@ pub enum Command {
 pub enum Event {
     Submitted(Box<Submitted>),
     Judged { outcome: Box<Outcome>, validators: Vec<Shown>, attempts: u32 },
+    Taken { attempt: u32 },
+    GivenBack { attempt: u32 },
 }
 
 /// Why something was refused.
@@ -80,7 +88,11 @@ impl Refuses for Refusal {
 pub enum Submission {
     #[default]
     Absent,
-    Queued(Box<Submitted>),
+    Queued {
+        submitted: Box<Submitted>,
+        /// How often a runner has taken it.
+        attempts: u32,
+    },
     Judged(Box<Submitted>),
 }
 
@@ -96,29 +108,54 @@ impl Aggregate for Submission {
     type Event = Event;
     type Refusal = Refusal;
 
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
     const IS_BRIEF: bool = true;
 
     fn decide(&self, command: Command, _times: Times) -> Result<Vec<Event>, Refusal> {
         match (self, command) {
             (Self::Absent, Command::Submit(submitted)) => Ok(vec![Event::Submitted(submitted)]),
             (_, Command::Submit(_)) => Err(Refusal::AlreadySubmitted),
-            (Self::Absent, Command::Judge { .. }) => Err(Refusal::NotSubmitted),
-            (Self::Queued(_), Command::Judge { outcome, validators, attempts }) => {
+            (Self::Absent, Command::Judge { .. } | Command::Take | Command::GiveBack { .. }) => {
+                Err(Refusal::NotSubmitted)
+            }
+            (Self::Queued { .. }, Command::Judge { outcome, validators, attempts }) => {
                 Ok(vec![Event::Judged { outcome, validators, attempts }])
             }
+            (Self::Queued { attempts, .. }, Command::Take) if ATTEMPTS_MAX <= *attempts => {
+                Ok(vec![given_up(*attempts)])
+            }
+            (Self::Queued { attempts, .. }, Command::Take) => {
+                Ok(vec![Event::Taken { attempt: attempts + 1 }])
+            }
+            (Self::Queued { attempts, .. }, Command::GiveBack { attempt })
+                if *attempts == attempt && attempt > 0 =>
+            {
+                Ok(vec![Event::GivenBack { attempt }])
+            }
             // A result is counted once, whoever sends it, however often.
-            (Self::Judged(_), Command::Judge { .. }) => Ok(vec![]),
+            (Self::Queued { .. }, Command::GiveBack { .. })
+            | (Self::Judged(_), Command::Judge { .. } | Command::Take | Command::GiveBack { .. }) => {
+                Ok(vec![])
+            }
         }
     }
 
     fn evolve(&mut self, event: &Event, _at: At) {
         match (&mut *self, event) {
-            (_, Event::Submitted(submitted)) => *self = Self::Queued(submitted.clone()),
-            (Self::Queued(submitted), Event::Judged { .. }) => {
+            (_, Event::Submitted(submitted)) => {
+                *self = Self::Queued { submitted: submitted.clone(), attempts: 0 };
+            }
+            (Self::Queued { submitted, .. }, Event::Judged { .. }) => {
                 *self = Self::Judged(submitted.clone());
             }
-            (Self::Absent | Self::Judged(_), Event::Judged { .. }) => {}
+            (Self::Queued { attempts, .. }, Event::Taken { attempt }) => *attempts = *attempt,
+            (Self::Queued { attempts, .. }, Event::GivenBack { attempt }) => {
+                *attempts = attempt.saturating_sub(1);
+            }
+            (
+                Self::Absent | Self::Judged(_),
+                Event::Judged { .. } | Event::Taken { .. } | Event::GivenBack { .. },
+            ) => {}
         }
     }
 
@@ -137,12 +174,15 @@ impl Aggregate for Submission {
                 RowChange::remove(Topic::Queue, id.to_string()),
                 RowChange::put(Topic::Of(stream), "outcome", outcome),
             ],
+            Event::Taken { .. } | Event::GivenBack { .. } => vec![],
         };
         events.iter().flat_map(row).collect()
     }
 
     fn reactions(&self, stream: Stream, event: &Event, cursor: usize) -> Vec<Reaction> {
-        let (Self::Judged(submitted) | Self::Queued(submitted)) = self else { return vec![] };
+        let (Self::Judged(submitted) | Self::Queued { submitted, .. }) = self else {
+            return vec![];
+        };
         let Event::Judged { outcome, validators, .. } = event else { return vec![] };
         if cursor > 0 {
             return vec![];
@@ -161,6 +201,28 @@ impl Aggregate for Submission {
             may_be_refused: false,
         }]
     }
+
+    /// To a runner that took it: which attempt this is. Nothing: there is nothing to be run.
+    fn answer(&self, events: &[Event]) -> Option<serde_json::Value> {
+        events.iter().find_map(|event| match event {
+            Event::Taken { attempt } => Some(serde_json::json!({ "attempt": attempt })),
+            Event::Submitted(_) | Event::Judged { .. } | Event::GivenBack { .. } => None,
+        })
+    }
+}
+
+/// It cost us a runner each time; it is not to do so for ever.
+fn given_up(attempts: u32) -> Event {
+    let (outcome, validators) = out_of_order("this could not be run on our side, three times");
+    Event::Judged { outcome: Box::new(outcome), validators, attempts }
+}
+
+/// A verdict on us, in words that the candidate sees.
+pub fn out_of_order(why: &str) -> (Outcome, Vec<Shown>) {
+    let result = ValidatorResult::unmeasured(0, Verdict::InternalError, why.to_owned());
+    let (compiler_output, isolation) = (String::new(), String::new());
+    let outcome = Outcome { compiled: true, compiler_output, results: vec![result], isolation };
+    (outcome, vec![Shown { name: String::new(), shown: true }])
 }
 
 /// The results as the candidate may know them.
@@ -171,7 +233,7 @@ fn results(kind: RunKind, outcome: &Outcome, validators: &[Shown]) -> Vec<RunRes
     let free = Shown { name: String::new(), shown: true };
     let result = |result: &ValidatorResult| {
         let known = match kind {
-            RunKind::Free => Some(&free),
+            RunKind::Free | RunKind::Interactive => Some(&free),
             RunKind::All | RunKind::Examples | RunKind::Final => {
                 validators.get(usize::from(result.validator))
             }
@@ -226,3 +288,6 @@ fn hidden(verdict: Verdict, shown: bool) -> Verdict {
     let is_plain = shown || matches!(verdict, Verdict::Accepted | Verdict::InternalError);
     if is_plain { verdict } else { Verdict::Rejected }
 }
+
+#[cfg(test)]
+mod tests;

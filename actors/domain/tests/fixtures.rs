@@ -55,7 +55,7 @@ every_event_has_a_fixture!(
     "submission",
     Submission,
     domain::submission::Event,
-    [Submitted Judged]
+    [Submitted Judged Taken GivenBack]
 );
 every_event_has_a_fixture!(
     every_event_of_a_content_is_read_for_ever,

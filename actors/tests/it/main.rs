@@ -14,4 +14,5 @@ mod kit;
 mod runs;
 mod telling;
 mod time;
+mod typed;
 mod world;

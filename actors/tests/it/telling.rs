@@ -77,7 +77,7 @@ async fn us_086_what_was_typed_is_judged_at_hand_in_and_makes_the_score() {
     world.done(session(1_000), hand_in()).await;
     world.until(session(1_000), "judged", 1).await;
     assert_eq!(world.look(id(1_000), |session| session.score().hundredths()).await, 1_000);
-    assert_eq!(world.kinds(submission(1_000, 0)).await, ["submitted", "judged"]);
+    assert_eq!(world.kinds(submission(1_000, 0)).await, ["submitted", "taken", "judged"]);
     let rows = world.rows(domain::rows::Topic::Candidates(crate::kit::CAMPAIGN)).await;
     assert!(rows.is_empty());
     let of = domain::ids::CampaignId::from_u128(1);
@@ -113,7 +113,7 @@ async fn a_verdict_sent_twice_counts_once() {
         compiler_output: String::new(),
         results: vec![result],
     });
-    let reaction_id = format!("{}/2/verdict/{}", submission(1_000, 0), session(1_000));
+    let reaction_id = format!("{}/3/verdict/{}", submission(1_000, 0), session(1_000));
     let origin = Origin::Stream(submission(1_000, 0));
     let meta =
         |command_id| actors::ask::Meta { origin, command_id, received_at: None, is_first: false };

@@ -13,10 +13,11 @@ use domain::{
     command::{Answer, AnyCommand},
     ids::{CommandId, PersonId, SessionId},
     ports::{
-        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shards, Subscription, Unavailable,
+        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shards, Subscription, Typing,
+        Unavailable,
     },
     rows::Topic,
-    run::{Job, Outcome, Progress, ValidatorResult, Verdict},
+    run::{Channel, Job, Outcome, Progress, Typed, ValidatorResult, Verdict},
     session::Session,
     stream::{Origin, Recorded, Stream},
 };
@@ -245,7 +246,8 @@ impl Bus for LossyBus {
     }
 }
 
-/// A sandbox whose programs say what comes of them: `right`, `panic`, `internal`, or wrong.
+/// A sandbox whose programs say what comes of them: `right`, `panic`, `internal`, `hang`, `slow`
+/// (right, after half a minute), `parrot` (says again what is typed, until that ends), or wrong.
 #[derive(Default)]
 pub(crate) struct Script {
     /// The first word of each program that was run, in order.
@@ -258,16 +260,51 @@ impl Sandbox for Script {
         "none".to_owned()
     }
 
-    async fn run(&self, job: &Job, _tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
         let word = job.files[0].text.split_whitespace().next().unwrap_or_default().to_owned();
         self.runs.lock().unwrap().push(word.clone());
+        tell(Progress::Running { validator: 0 });
         tokio::time::sleep(Duration::from_millis(100)).await;
         let verdict = match word.as_str() {
             "panic" => panic!("a test planned this panic"),
+            "hang" => std::future::pending().await,
+            "slow" => {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                Verdict::Accepted
+            }
             "internal" => Verdict::InternalError,
             "right" => Verdict::Accepted,
             _ => Verdict::WrongAnswer,
         };
+        self.outcome(job, verdict)
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.runs.lock().unwrap().push("parrot".to_owned());
+        tell(Progress::Running { validator: 0 });
+        print(tell, "say something\n");
+        loop {
+            match typing.next().await {
+                Typed::Text(text) => print(tell, std::str::from_utf8(&text).unwrap()),
+                Typed::End => return self.outcome(job, Verdict::Accepted),
+                Typed::Stop => return self.outcome(job, Verdict::Stopped),
+            }
+        }
+    }
+}
+
+fn print(tell: &(dyn Fn(Progress) + Send + Sync), text: &str) {
+    let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
+    tell(Progress::Output { validator: 0, channel: Channel::Stdout, offset: 0, bytes });
+}
+
+impl Script {
+    fn outcome(&self, job: &Job, verdict: Verdict) -> Outcome {
         let result = |input: &domain::run::Input| ValidatorResult {
             cpu_ms: 1,
             wall_ms: 1,

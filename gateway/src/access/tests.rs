@@ -183,3 +183,12 @@ fn administrators_manage_accounts_and_shut_out_anybody_but_themselves() {
     }
     assert_eq!(manage(AccountAct::Disable), [[false, true], NO, NO, NO]);
 }
+
+#[test]
+fn a_run_is_typed_into_by_its_own_candidate_only() {
+    for who in everybody() {
+        let is_candidate = matches!(who, Who::Candidate(_));
+        assert_eq!(may_type(who, Relation::Own), is_candidate, "{who:?}");
+        assert!(!may_type(who, Relation::Other), "{who:?}");
+    }
+}

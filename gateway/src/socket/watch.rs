@@ -198,8 +198,7 @@ async fn output(
     loop {
         let frame = app.node.outputs.read(submission);
         let mut after = (frame.epoch, frame.seq);
-        outbox.room().await;
-        outbox.text(frame.write().into())?;
+        send_pages(outbox, topic, after, None, frame.rows).await?;
         if follow(&mut changes, outbox, &mut after).await? {
             return Ok(());
         }

@@ -36,6 +36,7 @@ impl Candidate {
             Heard::Unwatched { topic, why } => {
                 self.problem(format!("{topic} is not to be watched: {}", why.text));
             }
+            Heard::Untyped { why, .. } => self.problem(format!("it was not typed: {}", why.text)),
             Heard::Bye { .. } | Heard::Pong { .. } => {}
             Heard::Closed(code) => {
                 if code.is_some_and(|code| 4_001 <= code) {

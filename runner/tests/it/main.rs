@@ -15,3 +15,4 @@ mod slots;
 mod stage;
 mod streaming;
 mod submissions;
+mod typing;

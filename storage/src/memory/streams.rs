@@ -180,5 +180,8 @@ impl Streams {
         let erased_at = self.kept.get(&stream).and_then(|kept| kept.erased_at).or(Some(at));
         self.kept.insert(stream, Kept { erased_at, ..Kept::default() });
         self.rows.remove(&Topic::Of(stream));
+        if let (Stream::Submission(id), Some(queue)) = (stream, self.rows.get_mut(&Topic::Queue)) {
+            queue.remove(&id.to_string());
+        }
     }
 }

@@ -132,5 +132,10 @@ pub(super) async fn erase(
         sqlx::query(delete).bind(id).execute(&mut *on).await?;
     }
     let topic = Topic::Of(stream).to_string();
-    sqlx::query("DELETE FROM rows WHERE topic = ?1").bind(topic).execute(on).await.map(|_| ())
+    sqlx::query("DELETE FROM rows WHERE topic = ?1").bind(topic).execute(&mut *on).await?;
+    if let Stream::Submission(waits) = stream {
+        let delete = sqlx::query("DELETE FROM rows WHERE topic = ?1 AND key = ?2");
+        delete.bind(Topic::Queue.to_string()).bind(waits.to_string()).execute(on).await?;
+    }
+    Ok(())
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use domain::{
     at::At,
+    ids::SubmissionId,
     ports::{Append, RowQuery, Snapshot},
     rows::Topic,
-    stream::Head,
+    stream::{Head, Stream},
 };
 
 use crate::kit::{Store, append, command, event, own, row, session, word};
@@ -96,6 +97,19 @@ pub(crate) async fn an_erased_stream_is_gone(store: Arc<impl Store>) {
     let query = RowQuery { topic, after_key: None, changed_after: Some(0), limit: 10 };
     assert_eq!(store.rows(query).await.unwrap(), []);
     assert!(store.row(Topic::Contents, "a").await.unwrap().is_some());
+}
+
+pub(crate) async fn a_submission_that_is_erased_waits_no_more(store: Arc<impl Store>) {
+    let (one, other) = (SubmissionId::from_u128(1), SubmissionId::from_u128(2));
+    for id in [one, other] {
+        let stream = Stream::Submission(id);
+        let epoch = own(&*store, stream).await;
+        let rows = vec![row(Topic::Queue, &id.to_string(), 1)];
+        store.append(Append { rows, ..append(stream, epoch, 0, 1) }).await.unwrap();
+    }
+    store.erase(Stream::Submission(one), At(1)).await.unwrap();
+    assert_eq!(store.row(Topic::Queue, &one.to_string()).await.unwrap(), None);
+    assert!(store.row(Topic::Queue, &other.to_string()).await.unwrap().is_some());
 }
 
 pub(crate) async fn a_stream_is_erased_before_it_began(store: Arc<impl Store>) {

@@ -79,6 +79,7 @@ every_store! {
         a_long_stream_is_read_across_segments,
         compacting_needs_the_epoch,
         an_erased_stream_is_gone,
+        a_submission_that_is_erased_waits_no_more,
         a_stream_is_erased_before_it_began;
     blobs:
         bytes_come_back_by_their_hash,

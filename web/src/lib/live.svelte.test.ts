@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Clock } from './clock.svelte';
 import { Live } from './live.svelte';
-import { append_output } from './topic.svelte';
+import { append_output, text_of, type Output } from './output';
 import type { ClientFrame, ServerFrame } from './wire';
 
 beforeEach(() => {
@@ -146,10 +146,20 @@ test('output grows, and a chunk that came twice counts once', () => {
   chunk(2, 0, 'ab');
   chunk(4, 2, 'cd');
   chunk(4, 2, 'cd');
-  expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'abcd' });
+  expect(text_of(topic.row<Output>('0.stdout'))).toBe('abcd');
   const whole = [0, 2].map((offset, i) => ({ key: '0.stdout', value: { offset, text: ['AB', 'CD'][i] } }));
   server.says(rows('output.1', 4, { reset: true, rows: whole }));
-  expect(topic.row('0.stdout')).toEqual({ offset: 2, text: 'ABCD' });
+  expect(text_of(topic.row<Output>('0.stdout'))).toBe('ABCD');
+});
+
+test('what is typed goes out at once or not at all, and a refusal is kept', () => {
+  const { live, server } = connected();
+  expect(live.tell({ type: 'type', submission: '1', text: 'a\\n' })).toBe(true);
+  expect(server.heard('type')).toHaveLength(1);
+  server.says({ type: 'untyped', submission: '1', why: { code: 'run_over', text: '' } });
+  expect(live.untyped?.why.code).toBe('run_over');
+  live.tell({ type: 'stop', submission: '1' });
+  expect(live.untyped).toBe(null);
 });
 
 function connected(): { live: Live; server: FakeSocket } {

@@ -36,6 +36,8 @@ export class Live {
   rtt_ms: number | null = $state(null);
   /** Why the server takes nothing for the moment, while it is asked again. */
   waits_for: string | undefined = $state();
+  /** Why what was last typed into a run did not reach it. */
+  untyped: { submission: string; why: Refusal } | null = $state(null);
 
   #socket: WebSocket | undefined;
   #failures = 0;
@@ -88,6 +90,12 @@ export class Live {
       this.#ask(asked);
       this.open();
     });
+  }
+
+  /** Types into a run, or stops it: now, or not at all. Answers whether it went out. */
+  tell(frame: Extract<ClientFrame, { type: 'type' | 'end_input' | 'stop' }>): boolean {
+    this.untyped = null;
+    return this.#send(frame);
   }
 
   /** Measures the round trip, and asks which topics have moved on. */
@@ -187,6 +195,9 @@ export class Live {
         return this.#refused(frame.command_id, frame.why);
       case 'unwatched':
         // Not ours to see, now or ever: it stays as it is.
+        return;
+      case 'untyped':
+        this.untyped = frame;
         return;
       case 'bye':
         this.#retry_after_ms = frame.retry_after_ms ?? 0;

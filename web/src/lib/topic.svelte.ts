@@ -94,16 +94,3 @@ export class Topic {
     }
   }
 }
-
-/** Joins chunks of output, each named by the offset of its first byte; one that came before is left out. */
-export function append_output(old: unknown, next: unknown): unknown {
-  // Its other rows, the state and the verdicts, replace what was there.
-  if (typeof (next as Partial<Output>).offset !== 'number') return next;
-  const [before, chunk] = [old as Output | undefined, next as Output];
-  if (!before) return { ...chunk };
-  if (chunk.offset <= before.offset) return before;
-  return { offset: chunk.offset, text: before.text + chunk.text };
-}
-
-/** What a channel has printed so far; `offset` is that of its last chunk. */
-export type Output = { offset: number; text: string };

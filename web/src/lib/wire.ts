@@ -47,7 +47,10 @@ export type ServerFrame = RowsFrame | OtherFrame;
 // --- topic `output.<submission>` ---
 
 /** Row `<validator>.<channel>`: the bytes from `offset` on. */
-export type OutputRow = { offset: number; text: string };
+export type OutputRow = { offset: number; text: string; typed?: true; skipped?: number };
+
+/** Row `input`: whether the run takes what is typed. */
+export type InputRow = { open: boolean };
 
 // --- topic `wall.<campaign>` ---
 

@@ -339,7 +339,7 @@ impl Session {
         let is_for = |validator: &&ValidatorPlan| match waiting.kind {
             RunKind::All | RunKind::Final => true,
             RunKind::Examples => validator.shown,
-            RunKind::Free => false,
+            RunKind::Free | RunKind::Interactive => false,
         };
         u32::try_from(validators.iter().filter(is_for).count()).unwrap_or(u32::MAX)
     }

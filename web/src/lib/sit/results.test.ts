@@ -41,7 +41,7 @@ test('a line that is named is found', () => {
 
 function a_run(rest: Partial<RunView>): RunView {
   return {
-    submission: '1', question: 0, kind: 'all', language: 'python', at: 0, state: 'running', place: null, revision: 1, passed: null, total: 3,
+    submission: '1', question: 0, kind: 'all', language: 'python', at: 0, state: 'running', before: null, wait_s: null, revision: 1, passed: null, total: 3,
     results: [], compiled: null, compiler_output: '', ...rest,
   };
 }
@@ -51,9 +51,9 @@ function result(validator: number, shown: boolean, verdict: ResultRow['verdict']
 }
 
 test('a run that waits knows its place, and one that runs what was judged so far', () => {
-  const { place: _, ...row } = a_run({});
+  const { before: _, wait_s: __, ...row } = a_run({});
   const stored = { ...row, state: 'queued' as const };
-  expect(view_of(stored, { state: 'queued', place: 3 }, [])).toMatchObject({ state: 'queued', place: 3 });
+  expect(view_of(stored, { state: 'queued', place: 3, wait_ms: 4_200 }, [])).toMatchObject({ state: 'queued', before: 2, wait_s: 5 });
   expect(view_of(stored, { state: 'running', validator: 1 }, [result(0, true, 'accepted')])).toMatchObject({ state: 'running', results: [{ validator: 0 }] });
   expect(view_of({ ...stored, state: 'judged' }, { state: 'compiling' }, [])).toMatchObject({ state: 'judged' });
 });

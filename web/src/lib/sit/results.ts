@@ -2,16 +2,17 @@
 import type { ResultRow, RunRow, ValidatorShown, Verdict } from '$lib/wire';
 
 /** A run as the page shows it: the stored row, and what is told of it while it goes on. */
-export type RunView = Omit<RunRow, 'state'> & { state: 'queued' | 'running' | 'judged'; place: number | null };
+export type RunView = Omit<RunRow, 'state'> & { state: 'queued' | 'running' | 'judged'; /** How many come before it, and how long that may take; while it waits. */ before: number | null; wait_s: number | null };
 
 /** Row `state` of a run's output. */
-export type RunState = { state: 'queued'; place: number } | { state: 'compiling' } | { state: 'running'; validator: number };
+export type RunState = { state: 'queued'; place: number; wait_ms: number } | { state: 'compiling' } | { state: 'running'; validator: number };
 
 /** Joins a run's row with what is told while it goes on. */
 export function view_of(row: RunRow, state: RunState | undefined, judged: ResultRow[]): RunView {
-  if (row.state === 'judged') return { ...row, state: 'judged', place: null };
-  const place = state?.state === 'queued' ? state.place : null;
-  return { ...row, state: state && state.state !== 'queued' ? 'running' : 'queued', place, results: judged };
+  if (row.state === 'judged') return { ...row, state: 'judged', before: null, wait_s: null };
+  const queued = state?.state === 'queued' ? state : undefined;
+  const waits = { before: queued ? queued.place - 1 : null, wait_s: queued ? Math.ceil(queued.wait_ms / 1_000) : null };
+  return { ...row, state: state && state.state !== 'queued' ? 'running' : 'queued', ...waits, results: judged };
 }
 
 export type Line = {

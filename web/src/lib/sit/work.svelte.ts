@@ -4,8 +4,9 @@ import { api, Refused } from '$lib/api';
 import { file_key } from '$lib/draft';
 import { random_id } from '$lib/ids';
 import type { Live } from '$lib/live.svelte';
-import { append_output, type Output, type Topic } from '$lib/topic.svelte';
-import type { CodeComponent, FileName, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, ResultRow, RunKind, RunRow } from '$lib/wire';
+import { append_output, text_of, type Output, type Piece } from '$lib/output';
+import type { Topic } from '$lib/topic.svelte';
+import type { CodeComponent, FileName, InputRow, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, ResultRow, RunKind, RunRow } from '$lib/wire';
 import { view_of, type RunState, type RunView } from './results';
 import type { Sitting } from './sitting.svelte';
 
@@ -30,6 +31,21 @@ export interface Work {
   start_run(kind: RunKind, stdin?: string): Promise<void>;
   /** What a run has printed so far. */
   output(submission: string, validator: number, channel: 'stdout' | 'stderr' | 'compiler'): string;
+  /** What the person does with their own run while it goes on; not in practice. */
+  readonly console: Console | null;
+}
+
+/** A person's own run, while it goes on. */
+export interface Console {
+  /** Why what was typed last did not reach it. */
+  readonly refused: Refusal | null;
+  /** What was printed and typed so far. */
+  pieces(submission: string): readonly Piece[];
+  /** Whether it takes what is typed. */
+  is_open(submission: string): boolean;
+  type(submission: string, text: string): boolean;
+  end_input(submission: string): void;
+  stop(submission: string): void;
 }
 
 /** The answer to one question of a session. */
@@ -64,10 +80,10 @@ export class SessionWork implements Work {
     return this.#sitting.refused ?? (this.#sitting.saver.refused ? { ...this.#sitting.saver.refused } : null);
   }
   get run() {
-    return this.#runs(run => run.kind !== 'free').at(-1);
+    return this.#runs(run => !is_own(run)).at(-1);
   }
   get free() {
-    return this.#runs(run => run.kind === 'free').at(-1);
+    return this.#runs(is_own).at(-1);
   }
   get best() {
     return this.#sitting.list[this.#n]?.best ?? null;
@@ -95,7 +111,23 @@ export class SessionWork implements Work {
   }
 
   output(submission: string, validator: number, channel: 'stdout' | 'stderr' | 'compiler'): string {
-    return this.#topics.get(submission)?.row<Output>(`${validator}.${channel}`)?.text ?? '';
+    return text_of(this.#topics.get(submission)?.row<Output>(`${validator}.${channel}`));
+  }
+
+  readonly console: Console = this.#console();
+
+  #console(): Console {
+    const [live, topics] = [this.#live, this.#topics];
+    return {
+      get refused() {
+        return live.untyped?.why ?? null;
+      },
+      pieces: submission => topics.get(submission)?.row<Output>('0.stdout')?.pieces ?? [],
+      is_open: submission => topics.get(submission)?.row<InputRow>('input')?.open ?? false,
+      type: (submission, text) => live.tell({ type: 'type', submission, text }),
+      end_input: submission => void live.tell({ type: 'end_input', submission }),
+      stop: submission => void live.tell({ type: 'stop', submission }),
+    };
   }
 
   /** Listens to what a run prints, as long as it is shown. */
@@ -119,6 +151,9 @@ export class SessionWork implements Work {
   }
 }
 
+/** A run on the person's own input, given at once or typed. */
+const is_own = (run: RunRow) => run.kind === 'free' || run.kind === 'interactive';
+
 /** The file that runs stands first, the others by name. */
 function main_first(files: FileName[]): FileName[] {
   const is_main = (file: FileName) => file.name === MAIN_FILES[file.language];
@@ -129,6 +164,7 @@ function main_first(files: FileName[]): FileName[] {
 export class PracticeWork implements Work {
   readonly read_only = false;
   readonly best = null;
+  readonly console = null;
   readonly free = undefined;
   refused: Refusal | null = $state(null);
   run: RunView | undefined = $state.raw();
@@ -179,7 +215,7 @@ export class PracticeWork implements Work {
   async start_run(kind: RunKind): Promise<void> {
     const total = this.#component.validators.length;
     const row: RunView = {
-      submission: random_id(), question: 0, kind, language: this.language, at: Date.now(), state: 'running', place: null,
+      submission: random_id(), question: 0, kind, language: this.language, at: Date.now(), state: 'running', before: null, wait_s: null,
       revision: 0, passed: null, total, results: [], compiled: null, compiler_output: '',
     };
     this.run = row;

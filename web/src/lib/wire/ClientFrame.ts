@@ -11,7 +11,7 @@ to: string, command: unknown,
 /**
  * It was never sent before.
  */
-first?: boolean, } | { "type": "ping", 
+first?: boolean, } | { "type": "type", submission: string, text: string, } | { "type": "end_input", submission: string, } | { "type": "stop", submission: string, } | { "type": "ping", 
 /**
  * The client's own clock; sent back as it is.
  */

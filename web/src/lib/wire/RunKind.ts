@@ -3,4 +3,4 @@
 /**
  * What a run is for.
  */
-export type RunKind = "examples" | "all" | "free" | "final";
+export type RunKind = "examples" | "all" | "free" | "interactive" | "final";

@@ -4,4 +4,4 @@ import type { Why } from "./Why";
 /**
  * A frame to the client, but for `rows`, which is written by [`write_rows`].
  */
-export type ServerFrame = { "type": "done", command_id: string, epoch: number, seq: number, answer?: unknown, } | { "type": "refused", command_id: string, why: Why, } | { "type": "pong", sent_ms: number, server_ms: number, heads: Record<string, [number, number]>, } | { "type": "unwatched", topic: string, why: Why, } | { "type": "bye", code: number, retry_after_ms?: number, };
+export type ServerFrame = { "type": "done", command_id: string, epoch: number, seq: number, answer?: unknown, } | { "type": "refused", command_id: string, why: Why, } | { "type": "pong", sent_ms: number, server_ms: number, heads: Record<string, [number, number]>, } | { "type": "untyped", submission: string, why: Why, } | { "type": "unwatched", topic: string, why: Why, } | { "type": "bye", code: number, retry_after_ms?: number, };

@@ -3,4 +3,4 @@
 /**
  * The judgement of one run.
  */
-export type Verdict = "accepted" | "wrong_answer" | "time_limit" | "wall_limit" | "memory_limit" | "output_limit" | "disk_limit" | "process_limit" | "runtime_error" | "compile_error" | "rejected" | "internal_error";
+export type Verdict = "accepted" | "wrong_answer" | "time_limit" | "wall_limit" | "memory_limit" | "output_limit" | "disk_limit" | "process_limit" | "runtime_error" | "compile_error" | "rejected" | "internal_error" | "stopped";

@@ -1,0 +1,43 @@
+//! What a person does with their own run while it goes on.
+
+use domain::{
+    frame::{ServerFrame, Why},
+    ids::SubmissionId,
+    rows::Topic,
+    run::Typed,
+};
+
+use super::{Connection, outbox::Overflow};
+use crate::{
+    access::{self, Relation},
+    caller::relation,
+};
+
+impl Connection {
+    /// Passes it on to the run. What does not reach it is answered; what does is seen in its output.
+    pub(super) async fn pass(
+        &mut self,
+        submission: SubmissionId,
+        typed: Typed,
+    ) -> Result<(), Overflow> {
+        let passed = if self.may_type(submission).await {
+            self.app.node.pass(submission, typed).await
+        } else {
+            Err(Why::new("forbidden", "this is not your run"))
+        };
+        match passed {
+            Ok(()) => Ok(()),
+            Err(why) => self.outbox.frame(&ServerFrame::Untyped { submission, why }),
+        }
+    }
+
+    async fn may_type(&self, submission: SubmissionId) -> bool {
+        for who in self.caller.all() {
+            let relation = relation(&self.app, who, Topic::Output(submission)).await;
+            if access::may_type(who, relation.unwrap_or(Relation::Other)) {
+                return true;
+            }
+        }
+        false
+    }
+}
