@@ -1,7 +1,7 @@
 //! The sandbox that runs code: helper processes in a pool, one for each job at a time.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,6 +16,8 @@ use domain::{
 use tokio::sync::Semaphore;
 
 use crate::{
+    cache::Cache,
+    headers::Headers,
     job::{self, Running},
     languages::{self, Tool},
     slot::Slot,
@@ -63,13 +65,22 @@ pub struct NamespaceSandbox {
     tools: Vec<(Language, Tool)>,
     permits: Semaphore,
     idle: Arc<Mutex<Vec<Slot>>>,
+    keeping: Option<Keeping>,
+}
+
+/// What is kept on disk.
+struct Keeping {
+    cache: Arc<Cache>,
+    /// The directory of precompiled headers.
+    place: PathBuf,
+    headers: Headers,
 }
 
 impl NamespaceSandbox {
     /// Finds out what this machine gives, by doing. Fails if it does not give enough.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         anyhow::ensure!(config.slots > 0, "a sandbox without slots runs nothing");
-        let slot = Slot::start(&config.helper).await;
+        let slot = Slot::start(&config.helper, None).await;
         let slot = slot.context("the sandbox cannot be set up on this machine")?;
         let whole =
             slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
@@ -84,6 +95,7 @@ impl NamespaceSandbox {
             tools,
             permits: Semaphore::new(config.slots),
             idle: Arc::new(Mutex::new(vec![slot])),
+            keeping: None,
             config,
         })
     }
@@ -98,6 +110,32 @@ impl NamespaceSandbox {
         &self.walls
     }
 
+    /// This, but what is compiled is kept in the directory `dir` for the next time, at most
+    /// `bytes_max` of it, and headers are precompiled there, about 120 MiB. Called within a runtime.
+    pub fn keeping(mut self, dir: &Path, bytes_max: u64) -> anyhow::Result<Self> {
+        let keep = || {
+            // Helpers are started in another directory.
+            let place = std::path::absolute(dir.join("headers"))?;
+            std::fs::create_dir_all(&place)?;
+            let cache = Arc::new(Cache::open(dir.join("artefacts"), bytes_max)?);
+            std::io::Result::Ok((place, cache))
+        };
+        let (place, cache) = keep().context("nothing can be kept in the directory of the cache")?;
+        let tools = self.tools.iter().map(|(_, tool)| tool.clone()).collect();
+        let headers = Headers::make(&place, tools);
+        // Those that wait do not see the headers.
+        self.idle().clear();
+        self.keeping = Some(Keeping { cache, place, headers });
+        Ok(self)
+    }
+
+    /// Waits until precompiled headers are there; runs need not.
+    pub async fn prepared(&self) {
+        if let Some(keeping) = &self.keeping {
+            keeping.headers.made().await;
+        }
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +146,9 @@ impl NamespaceSandbox {
         if let Some(slot) = waiting {
             return Ok(slot);
         }
-        let slot = Slot::start(&self.config.helper).await.context("no helper could be started")?;
+        let place = self.keeping.as_ref().map(|keeping| keeping.place.as_path());
+        let slot = Slot::start(&self.config.helper, place).await;
+        let slot = slot.context("no helper could be started")?;
         // What is shown to people holds for every run.
         let same = slot.hello.isolation == self.isolation;
         anyhow::ensure!(same, "a new helper found walls of another kind");
@@ -128,7 +168,8 @@ impl NamespaceSandbox {
     ) -> anyhow::Result<Result<String, String>> {
         // The slot is this call's own: if the future is dropped, so is the slot, and the helper
         // ends with all that runs. It goes back to the pool only from a good end.
-        let mut running = Running { job, tool, tell, slot: self.slot().await? };
+        let cache = self.keeping.as_ref().map(|keeping| &keeping.cache);
+        let mut running = Running { job, tool, tell, slot: self.slot().await?, cache };
         let compiled = running.compile().await?;
         let answer = match compiled {
             Err(why) => Err(why),

@@ -7,6 +7,7 @@ mod attacks;
 mod comparison;
 mod confinement;
 mod faults;
+mod keeping;
 mod languages;
 mod limits;
 mod slots;
