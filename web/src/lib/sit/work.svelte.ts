@@ -3,6 +3,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { api, Refused } from '$lib/api';
 import { file_key } from '$lib/draft';
 import { random_id } from '$lib/ids';
+import { main_file } from '$lib/languages';
 import type { Live } from '$lib/live.svelte';
 import { append_output, type Output, type Topic } from '$lib/topic.svelte';
 import type { CodeComponent, FileName, Language, LanguageChoice, PracticeQuestion, PracticeRun, Refusal, ResultRow, RunKind, RunRow } from '$lib/wire';
@@ -121,7 +122,7 @@ export class SessionWork implements Work {
 
 /** The file that runs stands first, the others by name. */
 function main_first(files: FileName[]): FileName[] {
-  const is_main = (file: FileName) => file.name === MAIN_FILES[file.language];
+  const is_main = (file: FileName) => file.name === main_file(file.language);
   return [...files.filter(is_main), ...files.filter(file => !is_main(file))];
 }
 
@@ -144,7 +145,7 @@ export class PracticeWork implements Work {
       for (const { name, text } of files) this.#texts.set(`${language}/${name}`, Text.of(text.split('\n')));
     }
     for (const { language } of question.component.languages) {
-      if (![...this.#texts.keys()].some(key => key.startsWith(`${language}/`))) this.#texts.set(`${language}/${MAIN_FILES[language]}`, Text.empty);
+      if (![...this.#texts.keys()].some(key => key.startsWith(`${language}/`))) this.#texts.set(`${language}/${main_file(language)}`, Text.empty);
     }
     this.language = question.component.languages[0]?.language ?? 'python';
   }
@@ -197,9 +198,3 @@ export class PracticeWork implements Work {
     }
   }
 }
-
-/** The file that is run or compiled first. */
-export const MAIN_FILES: Record<Language, string> = { python: 'main.py', c: 'main.c', cpp: 'main.cpp', javascript: 'main.js' };
-
-export const LANGUAGE_NAMES: Record<Language, string> = { python: 'Python', c: 'C', cpp: 'C++', javascript: 'JavaScript' };
-export const EXTENSIONS: Record<Language, string> = { python: '.py', c: '.h', cpp: '.hpp', javascript: '.js' };
