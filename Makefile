@@ -1,7 +1,7 @@
 # The ways in: `make run`, `make test`, `make bench`.
 
 export TS_RS_LARGE_INT := number
-BENCHES := sit startup store runner burst
+BENCHES := sit startup store runner burst compile
 CARGO := cargo --quiet
 
 .PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner $(BENCHES:%=bench-%)
@@ -68,6 +68,10 @@ bench-store:
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples
 	./target/release/examples/bench_runner
+
+bench-compile:
+	$(CARGO) build --release -p runner --bins --examples
+	./target/release/examples/bench_compile
 
 # What the runner is measured against, as far as this system's packages have it.
 bench-prerequisites:

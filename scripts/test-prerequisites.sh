@@ -4,8 +4,13 @@ set -e
 wanted=
 command -v chromium >/dev/null || wanted="$wanted chromium"
 command -v strace >/dev/null || wanted="$wanted strace"
-[ -x /usr/bin/python3 ] || wanted="$wanted python3"
 [ -x /usr/bin/node ] || [ -x /usr/local/bin/node ] || wanted="$wanted nodejs"
+# Languages are looked for under /usr, whatever else is on the path. Each is named with its package: those that
+# are small to install, about 50 MB in all, and the two larger ones that most people ask for.
+for language in gcc:gcc g++:g++ python3:python3 perl:perl ruby:ruby php:php-cli lua5.4:lua5.4 fpc:fp-compiler mcs:mono-mcs \
+    gfortran:gfortran sqlite3:sqlite3 tclsh:tcl gawk:gawk sbcl:sbcl esbuild:esbuild javac:default-jdk-headless rustc:rustc; do
+    [ -x "/usr/bin/${language%:*}" ] || wanted="$wanted ${language#*:}"
+done
 if [ -n "$wanted" ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq

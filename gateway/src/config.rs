@@ -52,6 +52,9 @@ pub(crate) struct Serve {
     /// Whether to start where no control group limits a run as a whole.
     #[arg(long, env = "POLYCODE_ISOLATION", value_enum, default_value_t = Isolation::BestEffort)]
     pub(crate) isolation: Isolation,
+    /// How much of what was compiled is kept for the next time, in MiB; 0 for nothing.
+    #[arg(long, env = "POLYCODE_CACHE_MIB", default_value_t = 512)]
+    pub(crate) cache_mib: u64,
     /// Adds a campaign to look at, of three problems and a quiz.
     #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     pub(crate) demo: bool,

@@ -126,7 +126,7 @@ async fn problem(app: &App, folder: &str, title: &str, tag: &str) -> Result<Cont
         });
     }
     let code = Code {
-        languages: Language::ALL.to_vec(),
+        languages: Language::general(),
         limits: Limits::default(),
         validators,
         ..Code::default()

@@ -64,8 +64,9 @@ async fn start(
     url: String,
 ) -> anyhow::Result<(Shared, Arc<Sqlite>)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
-    let (sandbox, languages) = sandbox(config.fake_runs, config.isolation).await?;
+    let found = walls(config).await?;
     let store = Sqlite::open(data, options(config)).await?;
+    let (sandbox, languages) = sandbox(found, data, config)?;
     let deps = Deps {
         store: store.clone(),
         shards: store.clone(),
@@ -103,21 +104,33 @@ fn options(_: &config::Serve) -> Options {
 
 type Languages = Vec<(Language, String)>;
 
-async fn sandbox(
-    fake: bool,
-    isolation: config::Isolation,
-) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
-    if fake {
-        let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
-        return Ok((Arc::new(FakeSandbox::new()), languages.to_vec()));
+/// The walls of this machine; `None` where nothing is run.
+async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox>> {
+    if config.fake_runs {
+        return Ok(None);
     }
     let sandbox = NamespaceSandbox::new(runner::Config {
-        require_cgroup: isolation == config::Isolation::RequireCgroup,
+        require_cgroup: config.isolation == config::Isolation::RequireCgroup,
         ..runner::Config::default()
     })
     .await?;
-    let languages = sandbox.languages();
     tracing::info!(isolation = sandbox.isolation(), "code runs behind these walls");
+    Ok(Some(sandbox))
+}
+
+fn sandbox(
+    found: Option<NamespaceSandbox>,
+    data: &Path,
+    config: &config::Serve,
+) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
+    let Some(mut sandbox) = found else {
+        let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
+        return Ok((Arc::new(FakeSandbox::new()), languages.to_vec()));
+    };
+    if config.cache_mib > 0 {
+        sandbox = sandbox.keeping(&data.join("cache"), config.cache_mib << 20)?;
+    }
+    let languages = sandbox.languages();
     Ok((Arc::new(sandbox), languages))
 }
 
@@ -170,6 +183,7 @@ pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
         workers: Some(0),
+        cache_mib: 0,
         demo: false,
         fake_runs: true,
         isolation: config::Isolation::BestEffort,

@@ -2,7 +2,10 @@
 
 use domain::content::Language;
 
-use crate::namespace::{Config, NamespaceSandbox};
+use crate::{
+    languages,
+    namespace::{Config, NamespaceSandbox},
+};
 
 /// Each thing looked at: its name, whether it is well, and what was found or what to do.
 pub async fn check(config: Config) -> Vec<(String, bool, String)> {
@@ -23,17 +26,12 @@ pub async fn check(config: Config) -> Vec<(String, bool, String)> {
         let found = offered.iter().find(|(other, _)| *other == language);
         report.push(match found {
             Some((_, version)) => (format!("{language:?}"), true, version.clone()),
-            None => (format!("{language:?}"), false, how_to_install(language).to_owned()),
+            None => (format!("{language:?}"), false, how_to_install(language)),
         });
     }
     report
 }
 
-fn how_to_install(language: Language) -> &'static str {
-    match language {
-        Language::Python => "install python3 under /usr (`apt install python3`)",
-        Language::C => "install gcc under /usr (`apt install gcc libc6-dev`)",
-        Language::Cpp => "install g++ under /usr (`apt install g++`)",
-        Language::Javascript => "install node under /usr (`apt install nodejs`)",
-    }
+fn how_to_install(language: Language) -> String {
+    format!("install it under /usr (`apt install {}`)", languages::package(language))
 }

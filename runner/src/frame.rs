@@ -25,7 +25,8 @@ pub(crate) enum Kind {
     Stdout = b'1',
     /// From the helper: bytes of standard error.
     Stderr = b'2',
-    /// From init to the helper: the file that the order asked for.
+    /// From init to the helper, and on to the server: the file that the order asked for. From the
+    /// server: what the helper is to keep as if it had just been made.
     Artefact = b'A',
     /// From init through the helper: a file of feedback, see [`crate::feedback`].
     Feedback = b'F',
@@ -70,8 +71,7 @@ pub(crate) struct Order {
     pub(crate) files: Vec<String>,
     /// A file of the work directory that the helper is to keep when the program ends well.
     pub(crate) artefact: Option<String>,
-    /// Whether the program is what the helper kept, whatever `argv` calls it.
-    pub(crate) kept: bool,
+    pub(crate) kept: Kept,
     /// Whether output is wanted while the program runs.
     pub(crate) streamed: bool,
     /// A directory in the work directory, what is in which at the end is wanted.
@@ -81,6 +81,16 @@ pub(crate) struct Order {
     pub(crate) talks: bool,
     /// Whether more standard input comes while the program runs, behind its blob.
     pub(crate) open: bool,
+}
+
+/// What a run is given of what its helper kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kept {
+    Nothing,
+    /// It is the program, whatever `argv` calls it.
+    Program,
+    /// It lies in the work directory, where the program finds it.
+    File,
 }
 
 /// The limits of one run, allowances of its language included.

@@ -21,7 +21,8 @@ use crate::{
     census::{self, Census},
     cgroup::Meter,
     feedback,
-    frame::{self, Exit, Kind, Order, Stop},
+    frame::{self, Exit, Kept, Kind, Order, Stop},
+    languages::ARTEFACT,
     off::{Off, Wall},
     program,
     seccomp::Filters,
@@ -43,7 +44,7 @@ pub(crate) struct Charge<'a> {
     pub(crate) landlock: bool,
     pub(crate) off: Off,
     pub(crate) meter: &'a Meter,
-    /// The program, where the order says that it is what was kept.
+    /// What was kept, where the order wants it.
     pub(crate) kept: Option<&'a OwnedFd>,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
@@ -51,6 +52,17 @@ pub(crate) struct Charge<'a> {
     /// A byte comes when this process is mapped and limited; its end is the helper's end.
     pub(crate) go: OwnedFd,
     pub(crate) report: OwnedFd,
+}
+
+impl Charge<'_> {
+    /// The program, where it is what was kept.
+    pub(crate) fn program(&self) -> Option<&OwnedFd> {
+        self.kept.filter(|_| self.order.kept == Kept::Program)
+    }
+
+    fn file(&self) -> Option<&OwnedFd> {
+        self.kept.filter(|_| self.order.kept == Kept::File)
+    }
 }
 
 /// What init found.
@@ -128,7 +140,10 @@ fn become_nobody(charge: &Charge<'_>) -> anyhow::Result<()> {
 
 /// Mounts the run's own files and puts the order's into the work directory.
 fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
-    let space = charge.order.walls.disk_bytes;
+    let placed = charge.file().map(rustix::fs::fstat).transpose()?;
+    // What was compiled is none of what the program writes.
+    let placed = placed.map_or(0, |file| u64::try_from(file.st_size).unwrap_or(0));
+    let space = charge.order.walls.disk_bytes + placed.next_multiple_of(4096);
     // Metadata is memory too: as many files as there are pages, and some.
     let options = format!("mode=755,size={space},nr_inodes={}", 64 + space / 4096);
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
@@ -158,7 +173,20 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
         let file = rustix::fs::openat(&work, name.as_str(), flags, Mode::from(0o644))?;
         File::from(file).write_all(bytes)?;
     }
+    if let Some(kept) = charge.file() {
+        place(&work, kept)?;
+    }
     Ok(work)
+}
+
+/// Copies what was kept into the work directory: whatever a run does to it, the next one gets it
+/// as it was.
+fn place(work: &OwnedFd, kept: &OwnedFd) -> anyhow::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let to = rustix::fs::openat(work, ARTEFACT, flags, Mode::from(0o444))?;
+    let mut at = 0;
+    while rustix::fs::sendfile(&to, kept, Some(&mut at), 1 << 30)? > 0 {}
+    Ok(())
 }
 
 /// Starts the program as the second process, and knows whether it was.

@@ -1,5 +1,7 @@
 //! One job in one slot: compiled once; what it prints. How it is judged is in `judge.rs`.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use domain::{
     content::Limits,
@@ -8,9 +10,10 @@ use domain::{
 };
 
 use crate::{
+    cache::{Cache, Key, Made},
     excerpt::excerpt,
-    frame::{Ending, Exit, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
-    languages::{ARTEFACT, COMPILE_WALLS, Tool, environment},
+    frame::{Ending, Exit, Kept, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
+    languages::{ARTEFACT, Tool},
     slot::Slot,
     talkative::STATIC,
     verdict,
@@ -27,26 +30,28 @@ pub(crate) struct Running<'a> {
     pub(crate) slot: Slot,
     /// What a person does while it runs.
     pub(crate) typing: Option<&'a mut dyn Typing>,
+    /// What was compiled before.
+    pub(crate) cache: Option<&'a Arc<Cache>>,
 }
 
 /// What goes into each run: the sources themselves, or nothing but what the slot keeps of them.
 pub(crate) struct Compiled {
     pub(crate) names: Vec<String>,
     pub(crate) blobs: Vec<Bytes>,
-    pub(crate) kept: bool,
+    pub(crate) kept: Kept,
     /// What the compiler printed, though it was content.
     pub(crate) output: String,
 }
 
 impl Running<'_> {
-    /// Compiles. Refuses with what the compiler printed.
+    /// Compiles, unless the same was compiled before. Refuses with what the compiler printed.
     pub(crate) async fn compile(&mut self) -> anyhow::Result<Result<Compiled, String>> {
-        let files = &self.job.files;
-        let names = self.names();
+        let (names, files) = (self.names(), &self.job.files);
         let blobs: Vec<_> =
             files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
-        let Some(mut argv) = self.tool.compile(&self.names()) else {
-            return Ok(Ok(Compiled { names, blobs, kept: false, output: String::new() }));
+        let Some(mut argv) = self.tool.compile(&names) else {
+            let (kept, output) = (Kept::Nothing, String::new());
+            return Ok(Ok(Compiled { names, blobs, kept, output }));
         };
         if self.is_open() {
             argv.retain(|word| word != STATIC);
@@ -54,30 +59,82 @@ impl Running<'_> {
         (self.tell)(Progress::Compiling);
         let order = Order {
             argv,
-            env: environment(),
-            walls: COMPILE_WALLS,
+            env: self.tool.environment(),
+            walls: self.tool.compile_walls(),
             files: names,
             artefact: Some(ARTEFACT.to_owned()),
-            kept: false,
+            kept: Kept::Nothing,
             streamed: true,
             feedback: None,
             talks: false,
             open: false,
         };
-        let mut output = BytesMut::new();
-        let watched = self.job.inputs.iter().find(|input| input.streamed);
-        let tell = self.tell;
-        let mut take = |_, bytes: Bytes| {
-            if let Some(input) = watched {
-                let (validator, offset) = (input.validator, output.len() as u64);
-                let (channel, bytes) = (Channel::Compiler, bytes.clone());
-                tell(Progress::Output { validator, channel, offset, bytes });
+        let made = match self.cache {
+            None => self.compile_anew(&order, blobs).await?.0,
+            Some(cache) => {
+                let key = Key::of(&self.tool.identity, &order, &blobs);
+                // Of equal jobs at once, one compiles and the others find what it made.
+                let _alone = cache.alone(&key).await?;
+                if let Some(made) = cache.find(&key).await? {
+                    self.take(made).await?
+                } else {
+                    let (made, lasts) = self.compile_anew(&order, blobs).await?;
+                    if lasts {
+                        cache.put(&key, &made).await?;
+                    }
+                    made
+                }
             }
+        };
+        Ok(self.compiled(made))
+    }
+
+    /// Makes what was made before this slot's, with all that is told of it.
+    async fn take(&mut self, made: Made) -> anyhow::Result<Made> {
+        if !made.output.is_empty() {
+            let bytes = Bytes::copy_from_slice(made.output.as_bytes());
+            tell_compiler(self.tell, self.watched(), 0, bytes);
+        }
+        if let Some(artefact) = &made.artefact {
+            self.slot.keep(artefact).await?;
+        }
+        Ok(made)
+    }
+
+    /// Compiles. Answers also whether the same would come of it at any other time.
+    async fn compile_anew(
+        &mut self,
+        order: &Order,
+        mut blobs: Vec<Bytes>,
+    ) -> anyhow::Result<(Made, bool)> {
+        let (mut output, mut artefact) = (BytesMut::new(), None);
+        let (tell, watched) = (self.tell, self.watched());
+        let mut take = |kind, bytes: Bytes| {
+            if kind == Kind::Artefact {
+                artefact = Some(bytes);
+                return;
+            }
+            tell_compiler(tell, watched, output.len() as u64, bytes.clone());
             output.extend_from_slice(&bytes);
         };
-        let blobs = [blobs, vec![Bytes::new()]].concat();
-        let ending = self.slot.run(&order, &blobs, &mut take).await?;
-        made(&ending, excerpt(&output))
+        blobs.push(Bytes::new());
+        let ending = self.slot.run(order, &blobs, &mut take).await?;
+        made(&ending, &order.walls, excerpt(&output), artefact)
+    }
+
+    fn compiled(&self, made: Made) -> Result<Compiled, String> {
+        let program = self.tool.makes_programs();
+        let kept = if program { Kept::Program } else { Kept::File };
+        let Made { output, artefact } = made;
+        match artefact {
+            Some(_) => Ok(Compiled { names: Vec::new(), blobs: Vec::new(), kept, output }),
+            None => Err(output),
+        }
+    }
+
+    /// The input whose watcher sees what the compiler prints.
+    fn watched(&self) -> Option<u16> {
+        self.job.inputs.iter().find(|input| input.streamed).map(|input| input.validator)
     }
 
     /// Whether more standard input comes while it runs.
@@ -117,26 +174,42 @@ impl Printed {
     }
 }
 
-fn made(ending: &Ending, output: String) -> anyhow::Result<Result<Compiled, String>> {
+type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+fn tell_compiler(tell: Tell<'_>, watched: Option<u16>, offset: u64, bytes: Bytes) {
+    if let Some(validator) = watched {
+        tell(Progress::Output { validator, channel: Channel::Compiler, offset, bytes });
+    }
+}
+
+/// What came of compiling, and whether it always would: what was stopped might have ended on a
+/// machine with less to do.
+fn made(
+    ending: &Ending,
+    walls: &Walls,
+    output: String,
+    artefact: Option<Bytes>,
+) -> anyhow::Result<(Made, bool)> {
     let limits = Limits {
-        cpu_ms: COMPILE_WALLS.cpu_ms,
-        wall_ms: COMPILE_WALLS.wall_ms,
-        memory_bytes: COMPILE_WALLS.memory_bytes,
-        processes: COMPILE_WALLS.processes,
-        output_bytes: COMPILE_WALLS.output_bytes,
-        disk_bytes: u32::try_from(COMPILE_WALLS.disk_bytes).expect("a constant that fits"),
+        cpu_ms: walls.cpu_ms,
+        wall_ms: walls.wall_ms,
+        memory_bytes: walls.memory_bytes,
+        processes: walls.processes,
+        output_bytes: walls.output_bytes,
+        disk_bytes: u32::try_from(walls.disk_bytes).expect("the table's fit"),
     };
     if let Exit::NotStarted(why) = &ending.exit {
         anyhow::bail!("the compiler could not be started: {why}");
     }
-    match (verdict::stopped(ending, &limits, &COMPILE_WALLS), ending.kept) {
-        (None, true) => {
-            Ok(Ok(Compiled { names: Vec::new(), blobs: Vec::new(), kept: true, output }))
+    let failed = |output| Made { output, artefact: None };
+    Ok(match verdict::stopped(ending, &limits, walls) {
+        None if artefact.is_some() => (Made { output, artefact }, true),
+        None => (failed(format!("{output}\nthe compiler made no program")), true),
+        Some((Verdict::RuntimeError, _)) if !output.is_empty() => {
+            (failed(output), matches!(ending.exit, Exit::Code(_)))
         }
-        (None, false) => Ok(Err(format!("{output}\nthe compiler made no program"))),
-        (Some((Verdict::RuntimeError, _)), _) if !output.is_empty() => Ok(Err(output)),
-        (Some((_, why)), _) => Ok(Err(format!("{output}\nthe compiler was stopped: it {why}"))),
-    }
+        Some((_, why)) => (failed(format!("{output}\nthe compiler was stopped: it {why}")), false),
+    })
 }
 
 /// The walls of a run within `limits`, in a language that needs nothing more.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use domain::{
     judging::Judging,
     points::Share,
+    ports::Typing,
     run::{Input, Progress, ValidatorResult, Verdict},
 };
 use tokio::sync::Notify;
@@ -14,7 +15,6 @@ use crate::{
     excerpt::excerpt,
     frame::{Ending, Kind, Order, Walls},
     job::{Compiled, Printed, Running, walls},
-    languages::environment,
     referee::{Opinion, Referee, Word},
     slot::{Company, Talk},
     talk::{self, Ends, Said, Side},
@@ -236,9 +236,14 @@ impl Running<'_> {
         stdin: Bytes,
         talk: Option<Talk<'_>>,
     ) -> anyhow::Result<Ran> {
+        let environment = self.tool.environment();
         let order = Order {
-            argv: self.tool.run(&self.names(), input.streamed || talk.is_some()),
-            env: if self.is_open() { talkative(environment()) } else { environment() },
+            argv: self.tool.run(
+                &self.names(),
+                input.streamed || talk.is_some(),
+                self.job.limits.memory_bytes,
+            ),
+            env: if self.is_open() { talkative(environment) } else { environment },
             walls: self.walls(),
             files: compiled.names.clone(),
             artefact: None,
@@ -257,7 +262,8 @@ impl Running<'_> {
                 tell(Progress::Output { validator, channel, offset, bytes });
             }
         };
-        let person = self.typing.as_deref_mut().map(|typing| Company::Person(typing));
+        let typing = self.typing.as_deref_mut().map(|typing| typing as &mut dyn Typing);
+        let person = typing.map(Company::Person);
         let company = talk.map(Company::Program).or(person).unwrap_or(Company::Nobody);
         let ending = self.slot.run_with(&order, &blobs, company, &mut take).await;
         Ok(Ran { ending: ending.context("a helper failed")?, printed })

@@ -7,6 +7,8 @@
 //! What is absent: the server never forks; no privileged process uses a path in a directory that
 //! a run can write; nothing a program writes is read as anything but its output.
 
+mod beside;
+mod cache;
 mod census;
 mod cgroup;
 mod check;
@@ -17,6 +19,7 @@ mod fake;
 mod feed;
 mod feedback;
 mod frame;
+mod headers;
 mod init;
 mod job;
 mod judge;

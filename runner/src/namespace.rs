@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -19,6 +19,8 @@ use domain::{
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use crate::{
+    cache::Cache,
+    headers::Headers,
     job::{self, Running},
     languages::{self, Tool},
     referee::Referee,
@@ -74,13 +76,22 @@ pub struct NamespaceSandbox {
     /// Those for runs into which people type.
     typed_permits: Semaphore,
     idle: Arc<Mutex<Vec<Slot>>>,
+    keeping: Option<Keeping>,
+}
+
+/// What is kept on disk.
+struct Keeping {
+    cache: Arc<Cache>,
+    /// The directory of precompiled headers.
+    place: PathBuf,
+    headers: Headers,
 }
 
 impl NamespaceSandbox {
     /// Finds out what this machine gives, by doing. Fails if it does not give enough.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         anyhow::ensure!(config.slots > 0, "a sandbox without slots runs nothing");
-        let slot = Slot::start(&config.helper).await;
+        let slot = Slot::start(&config.helper, None).await;
         let slot = slot.context("the sandbox cannot be set up on this machine")?;
         let whole =
             slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
@@ -96,6 +107,7 @@ impl NamespaceSandbox {
             permits: Semaphore::new(config.slots),
             typed_permits: Semaphore::new(config.slots * TYPED_FOR_EACH),
             idle: Arc::new(Mutex::new(vec![slot])),
+            keeping: None,
             config,
         })
     }
@@ -110,6 +122,32 @@ impl NamespaceSandbox {
         &self.walls
     }
 
+    /// This, but what is compiled is kept in the directory `dir` for the next time, at most
+    /// `bytes_max` of it, and headers are precompiled there, about 120 MiB. Called within a runtime.
+    pub fn keeping(mut self, dir: &Path, bytes_max: u64) -> anyhow::Result<Self> {
+        let keep = || {
+            // Helpers are started in another directory.
+            let place = std::path::absolute(dir.join("headers"))?;
+            std::fs::create_dir_all(&place)?;
+            let cache = Arc::new(Cache::open(dir.join("artefacts"), bytes_max)?);
+            std::io::Result::Ok((place, cache))
+        };
+        let (place, cache) = keep().context("nothing can be kept in the directory of the cache")?;
+        let tools = self.tools.iter().map(|(_, tool)| tool.clone()).collect();
+        let headers = Headers::make(&place, tools);
+        // Those that wait do not see the headers.
+        self.idle().clear();
+        self.keeping = Some(Keeping { cache, place, headers });
+        Ok(self)
+    }
+
+    /// Waits until precompiled headers are there; runs need not.
+    pub async fn prepared(&self) {
+        if let Some(keeping) = &self.keeping {
+            keeping.headers.made().await;
+        }
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,7 +158,9 @@ impl NamespaceSandbox {
         if let Some(slot) = waiting {
             return Ok(slot);
         }
-        let slot = Slot::start(&self.config.helper).await.context("no helper could be started")?;
+        let place = self.keeping.as_ref().map(|keeping| keeping.place.as_path());
+        let slot = Slot::start(&self.config.helper, place).await;
+        let slot = slot.context("no helper could be started")?;
         // What is shown to people holds for every run.
         let same = slot.hello.isolation == self.isolation;
         anyhow::ensure!(same, "a new helper found walls of another kind");
@@ -132,7 +172,7 @@ impl NamespaceSandbox {
     }
 
     async fn attempt<'a>(
-        &self,
+        &'a self,
         job: &'a Job,
         tool: &'a Tool,
         typing: Option<&'a mut dyn Typing>,
@@ -141,7 +181,8 @@ impl NamespaceSandbox {
     ) -> anyhow::Result<Result<String, String>> {
         // The slot is this call's own: if the future is dropped, so is the slot, and the helper
         // ends with all that runs. It goes back to the pool only from a good end.
-        let mut running = Running { job, tool, tell, slot: self.slot().await?, typing };
+        let cache = self.cache();
+        let mut running = Running { job, tool, tell, slot: self.slot().await?, typing, cache };
         let compiled = running.compile().await?;
         let answer = match compiled {
             Err(why) => Err(why),
@@ -167,6 +208,10 @@ impl NamespaceSandbox {
         Ok(answer)
     }
 
+    fn cache(&self) -> Option<&Arc<Cache>> {
+        self.keeping.as_ref().map(|keeping| &keeping.cache)
+    }
+
     /// The judging program of `job`, compiled in a slot of its own.
     async fn referee(&self, job: &Job) -> anyhow::Result<Option<Referee>> {
         let Some(program) = job.judging.program() else { return Ok(None) };
@@ -180,7 +225,8 @@ impl NamespaceSandbox {
             ..job.clone()
         };
         let slot = self.slot().await?;
-        let mut its = Running { job: &its, tool, tell: &|_| (), slot, typing: None };
+        let cache = self.cache();
+        let mut its = Running { job: &its, tool, tell: &|_| (), slot, typing: None, cache };
         let compiled = its.compile().await?;
         let talks = matches!(job.judging, Judging::Interactive(_));
         Ok(Some(Referee::new(program, talks, tool, its.slot, compiled)))

@@ -35,7 +35,7 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
     let Some((path, arguments)) = order.argv.split_first() else {
         return anyhow::anyhow!("no program was named");
     };
-    if let Some(program) = charge.kept {
+    if let Some(program) = charge.program() {
         let error = sys::exec_file(program, &order.argv, &order.env);
         return anyhow::Error::new(error).context("what was compiled could not be started");
     }

@@ -12,7 +12,7 @@ use crate::{
     feedback,
     frame::{Ending, Exit, Kind, Order, Walls},
     job::{Compiled, walls},
-    languages::{Tool, environment},
+    languages::Tool,
     slot::{Company, Slot, Talk},
     verdict,
 };
@@ -145,7 +145,7 @@ impl Referee {
         let walls = self.walls(&blobs, more_ms);
         let order = Order {
             argv: self.command(&input.arguments),
-            env: environment(),
+            env: self.tool.environment(),
             walls,
             files: names,
             artefact: None,
@@ -174,7 +174,7 @@ impl Referee {
         let names: Vec<_> = self.program.files.iter().map(|file| file.name.clone()).collect();
         let at = |name: &str| format!("{}/{name}", crate::tree::WORK);
         // Whoever talks is not to wait for a full buffer.
-        let mut command = self.tool.run(&names, self.talks);
+        let mut command = self.tool.run(&names, self.talks, self.program.limits.memory_bytes);
         command.extend([at(INPUT), at(ANSWER), at(feedback::DIRECTORY) + "/"]);
         command.extend(self.program.arguments.iter().chain(arguments).cloned());
         command

@@ -106,6 +106,10 @@ fn refused_arguments() -> Result<Rules, seccompiler::BackendError> {
     for terminal in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSCTTY] {
         refuse(libc::SYS_ioctl, 1, Eq, terminal)?;
     }
+    // Mono gives each thread the priority that it has already, and aborts where it cannot. Nobody
+    // gets another one.
+    let other = u64::from(libc::SCHED_OTHER.unsigned_abs());
+    refuse(libc::SYS_sched_setscheduler, 1, Ne, other)?;
     // Init runs under the same user; its limits are not the program's to set.
     refuse(libc::SYS_prlimit64, 0, Ne, 0)?;
     Ok(rules)
@@ -158,7 +162,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getrusage, libc::SYS_times, libc::SYS_getpriority, libc::SYS_set_tid_address,
     libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_futex, libc::SYS_futex_waitv,
     libc::SYS_rseq, libc::SYS_sched_yield, libc::SYS_sched_getaffinity,
-    libc::SYS_sched_setaffinity, libc::SYS_sched_getparam, libc::SYS_sched_getscheduler,
+    libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler, libc::SYS_sched_getparam, libc::SYS_sched_getscheduler,
     libc::SYS_sched_get_priority_max, libc::SYS_sched_get_priority_min, libc::SYS_getcpu,
     libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal,
     // Signals

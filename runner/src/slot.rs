@@ -42,12 +42,13 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// Starts the executable `helper`, which must call [`crate::sandbox_main_if_asked`].
-    pub(crate) async fn start(helper: &Path) -> io::Result<Self> {
+    /// Runs see the directory `headers`.
+    pub(crate) async fn start(helper: &Path, headers: Option<&Path>) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let [name, question] = ARGV;
         let mut command = std::process::Command::new(helper);
-        command.arg0(name).arg(question).env_clear().current_dir("/");
+        command.arg0(name).arg(question).args(headers).env_clear().current_dir("/");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         let process = Command::from(command).spawn()?;
         let mut control = UnixStream::from_std(ours)?;
@@ -62,6 +63,12 @@ impl Slot {
     /// This slot, if its helper has not ended meanwhile.
     pub(crate) fn if_alive(mut self) -> Option<Self> {
         (!self.is_torn && matches!(self.process.try_wait(), Ok(None))).then_some(self)
+    }
+
+    /// Has the helper keep `artefact` as if an order had just made it.
+    pub(crate) async fn keep(&mut self, artefact: &[u8]) -> io::Result<()> {
+        self.control.write_all(&frame::head(Kind::Artefact, artefact.len())).await?;
+        self.control.write_all(artefact).await
     }
 
     /// Carries out `order`. Its files' bytes and standard input are `blobs`. Fails if the helper
@@ -193,9 +200,9 @@ async fn answers(
     loop {
         let (kind, payload) = read(control).await?;
         match kind {
-            Kind::Stdout | Kind::Stderr | Kind::Feedback => output(kind, payload),
+            Kind::Stdout | Kind::Stderr | Kind::Artefact | Kind::Feedback => output(kind, payload),
             Kind::Ending => return Ok(serde_json::from_slice(&payload)?),
-            Kind::Order | Kind::Blob | Kind::Hello | Kind::Artefact | Kind::Input | Kind::Halt => {
+            Kind::Order | Kind::Blob | Kind::Hello | Kind::Input | Kind::Halt => {
                 return Err(io::Error::other("the helper said what it does not say here"));
             }
         }

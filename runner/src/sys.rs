@@ -151,12 +151,19 @@ pub(crate) fn children_usage() -> (u64, u64) {
 
 /// Sets a mount read-only, without set-user-id programs and devices; with all below it if asked.
 pub(crate) fn set_read_only(path: &CStr, below: bool) -> io::Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
+    set_attributes(path, below, READ_ONLY)
+}
+
+/// The same, and nothing in it can be executed.
+pub(crate) fn set_data_only(path: &CStr) -> io::Result<()> {
+    set_attributes(path, true, READ_ONLY | libc::MOUNT_ATTR_NOEXEC)
+}
+
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+fn set_attributes(path: &CStr, below: bool, attributes: u64) -> io::Result<()> {
+    let attributes =
+        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = if below { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: `path` ends in NUL and the structure has the size that is passed.
     succeeded(unsafe {

@@ -4,7 +4,10 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::symlink,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::symlink,
+    },
     path::Path,
 };
 
@@ -18,6 +21,7 @@ use rustix::{
 };
 
 use crate::{
+    beside, languages,
     off::{Off, Wall},
     sys,
 };
@@ -41,14 +45,21 @@ pub(crate) enum Owner {
 const UNUSED_UIDS_FROM: u32 = 0x7000_0000;
 
 /// Moves this process into a tree of its own and leaves the machine's behind for good.
-pub(crate) fn enter(off: Off) -> anyhow::Result<Owner> {
+/// The directory `headers` of the machine is in it.
+pub(crate) fn enter(headers: Option<&Path>, off: Off) -> anyhow::Result<Owner> {
     let owner = unshare(off)?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private)?;
+    // By its descriptor, as it may be below the place that is covered now.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let headers = headers.map(|dir| rustix::fs::open(dir, flags, Mode::empty())).transpose()?;
     let root = Path::new("/tmp");
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", root, "tmpfs", flags, c"mode=755,size=2m")?;
+    mount("tmpfs", root, "tmpfs", flags, c"mode=755,size=8m")?;
     furnish(root, off)?;
+    if let Some(headers) = headers {
+        mount_headers(&headers, root)?;
+    }
     std::env::set_current_dir(root)?;
     sys::set_read_only(c".", false)?;
     rustix::process::pivot_root(".", ".")?;
@@ -101,11 +112,23 @@ fn furnish(root: &Path, off: Off) -> anyhow::Result<()> {
         for dir in
             ["home", "var", "run", "boot"].iter().filter(|dir| Path::new("/").join(dir).is_dir())
         {
-            fs::create_dir(root.join(dir))?;
+            fs::create_dir_all(root.join(dir))?;
             read_only_copy(&Path::new("/").join(dir), &root.join(dir))?;
         }
     }
+    for path in languages::BESIDE_USR {
+        beside::copy(Path::new(path), root)?;
+    }
     Ok(())
+}
+
+/// Puts precompiled headers where compilers look for them: to be read, and nothing else.
+fn mount_headers(from: &OwnedFd, root: &Path) -> anyhow::Result<()> {
+    let to = root.join(languages::HEADERS.trim_start_matches('/'));
+    fs::create_dir(&to)?;
+    mount_bind(format!("/proc/self/fd/{}", from.as_raw_fd()), &to)?;
+    let to = std::ffi::CString::new(to.as_os_str().as_encoded_bytes())?;
+    Ok(sys::set_data_only(&to)?)
 }
 
 fn read_only_copy(from: &Path, to: &Path) -> anyhow::Result<()> {

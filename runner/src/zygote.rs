@@ -25,7 +25,7 @@ use crate::{
     cgroup::{Meter, Usage},
     descriptors,
     feed::Feed,
-    frame::{self, Ending, Exit, Hello, Kind, Order, Stop},
+    frame::{self, Ending, Exit, Hello, Kept, Kind, Order, Stop},
     init::{self, Charge, Report},
     off::{Off, Wall},
     seccomp::Filters,
@@ -36,14 +36,16 @@ use crate::{
     watch::Watch,
 };
 
-/// The name under which the server starts its own executable as a helper.
+/// The name under which the server starts its own executable as a helper. The directory of
+/// precompiled headers may follow.
 pub(crate) const ARGV: [&str; 2] = ["polycode-sandbox", "--serve-the-socket-on-stdin"];
 
 /// Becomes a helper of the sandbox, and never comes back, if this process was started as one.
 /// `main` calls this first, before there is any other thread.
 pub fn sandbox_main_if_asked() {
-    if std::env::args().eq(ARGV) {
-        let code = match serve(Off::default()) {
+    if std::env::args().take(2).eq(ARGV) {
+        let headers = std::env::args_os().nth(2);
+        let code = match serve(headers.as_deref().map(Path::new), Off::default()) {
             Ok(()) => 0,
             Err(why) if has_left(&why) => 0,
             Err(why) => {
@@ -65,7 +67,7 @@ pub fn sandbox_main_without() -> ExitCode {
     let left_open = File::open("/usr");
     let unmarked = left_open.as_ref().map(|fd| rustix::io::fcntl_setfd(fd, FdFlags::empty()));
     let served = match unmarked {
-        Ok(Ok(())) => Off::named(walls).and_then(serve),
+        Ok(Ok(())) => Off::named(walls).and_then(|off| serve(None, off)),
         _ => Err(anyhow::anyhow!("nothing could be left open")),
     };
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -91,13 +93,17 @@ struct Zygote {
     kept: Option<OwnedFd>,
 }
 
-fn serve(off: Off) -> anyhow::Result<()> {
-    let mut zygote = Zygote::prepare(off)?;
+fn serve(headers: Option<&Path>, off: Off) -> anyhow::Result<()> {
+    let mut zygote = Zygote::prepare(headers, off)?;
     let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
     frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
     while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
         if matches!(kind, Kind::Halt | Kind::Input) {
             // The run ended by itself before this came.
+            continue;
+        }
+        if kind == Kind::Artefact {
+            zygote.kept = Some(sealed(&payload)?);
             continue;
         }
         anyhow::ensure!(kind == Kind::Order, "an order was expected");
@@ -124,7 +130,7 @@ fn has_left(why: &anyhow::Error) -> bool {
 }
 
 impl Zygote {
-    fn prepare(off: Off) -> anyhow::Result<Self> {
+    fn prepare(headers: Option<&Path>, off: Off) -> anyhow::Result<Self> {
         let control = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
         let null = File::open("/dev/null")?;
         rustix::stdio::dup2_stdin(&null)?;
@@ -137,7 +143,7 @@ impl Zygote {
                 tracing::debug!("supplementary groups stay");
             }
         }
-        let owner = tree::enter(off)?;
+        let owner = tree::enter(headers, off)?;
         let filters = Filters::compile()?;
         Ok(Self { control, owner, meter, filters, landlock, off, kept: None })
     }
@@ -153,7 +159,8 @@ impl Zygote {
         if order.artefact.is_some() {
             self.kept = None;
         }
-        anyhow::ensure!(!order.kept || self.kept.is_some(), "nothing was kept");
+        let wanted = order.kept != Kept::Nothing;
+        anyhow::ensure!(!wanted || self.kept.is_some(), "nothing was kept");
         let group = self.meter.begin(&order.walls)?;
         let started = Instant::now();
         let waited_before = sys::children_usage().0;
@@ -174,7 +181,7 @@ impl Zygote {
             landlock: self.landlock,
             off: self.off,
             meter: &self.meter,
-            kept: self.kept.as_ref().filter(|_| order.kept),
+            kept: self.kept.as_ref().filter(|_| wanted),
             stdin,
             stdout: said,
             stderr: stderr.1,
@@ -249,6 +256,7 @@ impl Zygote {
         while let Ok(Some((kind, payload))) = frame::read(&mut bytes) {
             if kind == Kind::Artefact {
                 self.kept = Some(sealed(&payload)?);
+                frame::write(&mut self.control, Kind::Artefact, &payload)?;
             } else if kind == Kind::Feedback {
                 frame::write(&mut self.control, kind, &payload)?;
             } else {

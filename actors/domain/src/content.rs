@@ -118,19 +118,105 @@ pub enum Language {
     C,
     Cpp,
     Javascript,
+    Java,
+    Rust,
+    Go,
+    Typescript,
+    Csharp,
+    Kotlin,
+    Ruby,
+    Php,
+    Haskell,
+    Ocaml,
+    Pascal,
+    Perl,
+    Lua,
+    R,
+    Bash,
+    Sqlite,
+    Fortran,
+    Ada,
+    D,
+    Nim,
+    Lisp,
+    Scheme,
+    Prolog,
+    Tcl,
+    Awk,
 }
 
 impl Language {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Python, Self::C, Self::Cpp, Self::Javascript];
+    pub const ALL: [Self; 29] = [
+        Self::Python,
+        Self::C,
+        Self::Cpp,
+        Self::Javascript,
+        Self::Java,
+        Self::Rust,
+        Self::Go,
+        Self::Typescript,
+        Self::Csharp,
+        Self::Kotlin,
+        Self::Ruby,
+        Self::Php,
+        Self::Haskell,
+        Self::Ocaml,
+        Self::Pascal,
+        Self::Perl,
+        Self::Lua,
+        Self::R,
+        Self::Bash,
+        Self::Sqlite,
+        Self::Fortran,
+        Self::Ada,
+        Self::D,
+        Self::Nim,
+        Self::Lisp,
+        Self::Scheme,
+        Self::Prolog,
+        Self::Tcl,
+        Self::Awk,
+    ];
 
-    /// The file that is run or compiled first.
+    /// Those whose programs read text and print text, which is what most questions are about: not
+    /// SQL, which answers only questions made for it.
+    pub fn general() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|language| *language != Self::Sqlite).collect()
+    }
+
+    /// The file that is run or compiled first. Java wants the class `Main` in it.
     pub const fn main_file(self) -> &'static str {
         match self {
             Self::Python => "main.py",
             Self::C => "main.c",
             Self::Cpp => "main.cpp",
             Self::Javascript => "main.js",
+            Self::Java => "Main.java",
+            Self::Rust => "main.rs",
+            Self::Go => "main.go",
+            Self::Typescript => "main.ts",
+            Self::Csharp => "main.cs",
+            Self::Kotlin => "main.kt",
+            Self::Ruby => "main.rb",
+            Self::Php => "main.php",
+            Self::Haskell => "main.hs",
+            Self::Ocaml => "main.ml",
+            Self::Pascal => "main.pas",
+            Self::Perl => "main.pl",
+            Self::Lua => "main.lua",
+            Self::R => "main.R",
+            Self::Bash => "main.sh",
+            Self::Sqlite => "main.sql",
+            Self::Fortran => "main.f90",
+            Self::Ada => "main.adb",
+            Self::D => "main.d",
+            Self::Nim => "main.nim",
+            Self::Lisp => "main.lisp",
+            Self::Scheme => "main.scm",
+            Self::Prolog => "main.pro",
+            Self::Tcl => "main.tcl",
+            Self::Awk => "main.awk",
         }
     }
 }

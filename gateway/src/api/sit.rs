@@ -139,7 +139,10 @@ fn languages(app: &App, code: &Code) -> Vec<Value> {
         known.map_or_else(String::new, |(_, version)| version.clone())
     };
     let view = |language: &Language| json!({ "language": language, "version": version(language) });
-    code.languages.iter().map(view).collect()
+    // What this server does not have is no choice, unless there is none at all.
+    let offered = |language: &&Language| app.languages.iter().any(|(known, _)| known == *language);
+    let any = code.languages.iter().any(|language| offered(&language));
+    code.languages.iter().filter(|language| !any || offered(language)).map(view).collect()
 }
 
 async fn validators(app: &App, code: &Code) -> Result<Vec<Value>, Refusal> {

@@ -128,6 +128,16 @@ async fn job(app: &App, asked: Try) -> Result<Job, Refusal> {
     })
 }
 
+/// Programs that say hello, in languages that most servers have.
+const HELLOS: [(Language, &str); 6] = [
+    (Language::Python, "print(\"hello\")\n"),
+    (Language::C, "#include <stdio.h>\nint main(void) { puts(\"hello\"); }\n"),
+    (Language::Cpp, "#include <cstdio>\nint main() { puts(\"hello\"); }\n"),
+    (Language::Javascript, "console.log(\"hello\")\n"),
+    (Language::Perl, "print \"hello\\n\";\n"),
+    (Language::Bash, "echo hello\n"),
+];
+
 /// One real, short program, to see that runs work from this station.
 pub(crate) async fn check(
     State(app): State<Shared>,
@@ -136,18 +146,17 @@ pub(crate) async fn check(
 ) -> Result<Json<Value>, Refusal> {
     candidate(&caller, session)?;
     allow(&app, session)?;
-    let Some((language, _)) = app.languages.first() else {
-        return Ok(Json(json!({ "ok": false, "ms": 0, "output": "no language is installed" })));
+    let known = |(language, text): &(Language, &str)| {
+        let offered = app.languages.iter().any(|(offered, _)| offered == language);
+        offered.then(|| (*language, (*text).to_owned()))
     };
-    let text = match language {
-        Language::Python => "print(\"hello\")\n",
-        Language::C | Language::Cpp => "#include <stdio.h>\nint main(void) { puts(\"hello\"); }\n",
-        Language::Javascript => "console.log(\"hello\")\n",
+    let Some((language, text)) = HELLOS.iter().find_map(known) else {
+        return Ok(Json(json!({ "ok": false, "ms": 0, "output": "no language is installed" })));
     };
     let name = language.main_file().to_owned();
     let started = app.now();
-    let files = vec![SourceFile { name, text: text.to_owned() }];
-    let outcome = run_once(&app, *language, files, b"", Some(b"hello\n")).await;
+    let files = vec![SourceFile { name, text }];
+    let outcome = run_once(&app, language, files, b"", Some(b"hello\n")).await;
     let ok = outcome.results.iter().any(|result| result.verdict == Verdict::Accepted);
     let output = outcome.results.first().map(|result| result.stdout.trim().to_owned());
     Ok(Json(json!({ "ok": ok, "ms": app.now() - started, "output": output })))
@@ -191,14 +200,15 @@ pub(crate) async fn practice(
     Path(session): Path<SessionId>,
 ) -> Result<Json<Value>, Refusal> {
     candidate(&caller, session)?;
-    let languages = app.languages.iter();
-    let languages: Vec<Value> = languages
-        .map(|(language, version)| json!({ "language": language, "version": version }))
-        .collect();
-    let starters = app.languages.iter().map(|(language, _)| {
+    let general = Language::general();
+    let languages = app.languages.iter().filter(|(language, _)| general.contains(language));
+    let starters = languages.clone().map(|(language, _)| {
         json!({ "language": language, "files": [{ "name": language.main_file(), "text": "" }] })
     });
     let starters: Vec<Value> = starters.collect();
+    let languages: Vec<Value> = languages
+        .map(|(language, version)| json!({ "language": language, "version": version }))
+        .collect();
     Ok(Json(json!({
         "n": 0,
         "title": "Two numbers",

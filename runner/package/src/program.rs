@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::content::{FILES_MAX, Language, SourceFile, file_name_is_allowed};
 
-use crate::starters::ends;
+use crate::starters::is_of;
 
 /// Why files are no program that can be run here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ fn language(files: &[(&str, &Bytes)]) -> Option<Language> {
 }
 
 fn is_source(path: &str, language: Language) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, end)| ends(language).contains(&end))
+    path.rsplit_once('.').is_some_and(|(_, end)| is_of(language, end))
 }
 
 /// `path` with the ending that sources of `language` have here.

@@ -9,7 +9,7 @@ use crate::{notes::Notes, settings::Settings, tree::Tree};
 pub(crate) fn languages(settings: &Settings, notes: &mut Notes) -> Vec<Language> {
     let named = &settings.languages;
     if named.is_empty() || named.iter().any(|name| name == "all") {
-        return Language::ALL.to_vec();
+        return Language::general();
     }
     let allowed =
         |language: &Language| named.iter().any(|name| names(*language).contains(&&**name));
@@ -19,7 +19,7 @@ pub(crate) fn languages(settings: &Settings, notes: &mut Notes) -> Vec<Language>
             "The package allows only {}, which cannot be run here. Choose the languages.",
             named.join(", ")
         ));
-        return Language::ALL.to_vec();
+        return Language::general();
     }
     languages
 }
@@ -34,24 +34,54 @@ pub(crate) fn is_usual(starter: &Starter) -> bool {
     *starter == program(starter.language, empty_program(starter.language).to_owned())
 }
 
-/// The names that the format has for a language.
+/// What the format calls a language
+/// (<https://icpc.io/problem-package-format/spec/2023-07-draft.html>, "languages").
 fn names(language: Language) -> &'static [&'static str] {
     match language {
         Language::Python => &["python3", "python", "python3numpy"],
         Language::C => &["c"],
         Language::Cpp => &["cpp"],
         Language::Javascript => &["javascript"],
+        Language::Java => &["java"],
+        Language::Rust => &["rust"],
+        Language::Go => &["go"],
+        Language::Typescript => &["typescript"],
+        Language::Csharp => &["csharp"],
+        Language::Kotlin => &["kotlin"],
+        Language::Ruby => &["ruby"],
+        Language::Php => &["php"],
+        Language::Haskell => &["haskell"],
+        Language::Ocaml => &["ocaml"],
+        Language::Pascal => &["pascal"],
+        Language::Perl => &["perl"],
+        Language::Lua => &["lua"],
+        Language::R => &["r"],
+        Language::Bash => &["bash"],
+        Language::Sqlite => &["sqlite", "sql"],
+        Language::Fortran => &["fortran"],
+        Language::Ada => &["ada"],
+        Language::D => &["d"],
+        Language::Nim => &["nim"],
+        Language::Lisp => &["commonlisp"],
+        Language::Scheme => &["scheme"],
+        Language::Prolog => &["prolog"],
+        Language::Tcl => &["tcl"],
+        Language::Awk => &["gawk", "awk"],
     }
 }
 
-/// How the files of a language end.
-pub(crate) fn ends(language: Language) -> &'static [&'static str] {
-    match language {
-        Language::Python => &["py", "py3"],
-        Language::C => &["c"],
-        Language::Cpp => &["cpp", "cc", "cxx"],
-        Language::Javascript => &["js"],
-    }
+/// How files of a language may end, besides as its main file does.
+const OTHER_ENDS: [(Language, &str); 4] = [
+    (Language::Python, "py3"),
+    (Language::Cpp, "cc"),
+    (Language::Cpp, "cxx"),
+    (Language::Fortran, "f95"),
+];
+
+/// Whether a file that ends so is of `language`.
+pub(crate) fn is_of(language: Language, end: &str) -> bool {
+    let main = language.main_file().rsplit_once('.');
+    main.is_some_and(|(_, own)| own == end) || OTHER_ENDS.contains(&(language, end))
 }
 
 /// What the editor holds at first: a file handed out with the package, or an empty program.
@@ -94,7 +124,7 @@ pub(crate) fn solution(tree: &Tree) -> Option<Starter> {
 /// The text of a file if it is a source in `language`.
 fn source(path: &str, bytes: &Bytes, language: Language) -> Option<String> {
     let (_, end) = path.rsplit_once('.')?;
-    if !ends(language).contains(&end) || bytes.len() > FILE_BYTES_MAX {
+    if !is_of(language, end) || bytes.len() > FILE_BYTES_MAX {
         return None;
     }
     let text = String::from_utf8(bytes.to_vec()).ok()?;
@@ -115,8 +145,52 @@ const fn empty_program(language: Language) -> &'static str {
             "#include <iostream>\n\nint main() {\n    // Read from standard input and print the \
              answer.\n    return 0;\n}\n"
         }
-        Language::Javascript => {
+        Language::Javascript | Language::Typescript => {
             "function main() {\n  // Read from standard input and print the answer.\n}\n\nmain();\n"
         }
+        Language::Java => {
+            "public class Main {\n    public static void main(String[] args) {\n        // Read from \
+             standard input and print the answer.\n    }\n}\n"
+        }
+        Language::Csharp => {
+            "using System;\n\nclass Program {\n    static void Main() {\n        // Read from \
+             standard input and print the answer.\n    }\n}\n"
+        }
+        Language::Rust => "fn main() {\n    // Read from standard input and print the answer.\n}\n",
+        Language::Kotlin => {
+            "fun main() {\n    // Read from standard input and print the answer.\n}\n"
+        }
+        Language::Go => {
+            "package main\n\nfunc main() {\n\t// Read from standard input and print the answer.\n}\n"
+        }
+        Language::D => {
+            "import std.stdio;\n\nvoid main() {\n    // Read from standard input and print the \
+             answer.\n}\n"
+        }
+        Language::Php => "<?php\n// Read from standard input and print the answer.\n",
+        Language::Haskell => {
+            "main :: IO ()\nmain = do\n  -- Read from standard input and print the answer.\n  \
+             return ()\n"
+        }
+        Language::Ocaml => "(* Read from standard input and print the answer. *)\nlet () = ()\n",
+        Language::Pascal => "begin\n  { Read from standard input and print the answer. }\nend.\n",
+        Language::Ada => {
+            "procedure Main is\nbegin\n   --  Read from standard input and print the answer.\n   \
+             null;\nend Main;\n"
+        }
+        Language::Fortran => {
+            "program main\n  ! Read from standard input and print the answer.\nend program main\n"
+        }
+        Language::Prolog => "% Read from standard input and print the answer.\nmain.\n",
+        Language::Lua => "-- Read from standard input and print the answer.\n",
+        Language::Sqlite => "-- The input has made the tables. Print the answer.\n",
+        Language::Lisp | Language::Scheme => "; Read from standard input and print the answer.\n",
+        Language::Ruby
+        | Language::Perl
+        | Language::R
+        | Language::Bash
+        | Language::Nim
+        | Language::Tcl
+        | Language::Awk => "# Read from standard input and print the answer.\n",
     }
 }

@@ -17,7 +17,7 @@ use crate::stage::{job, run};
 async fn files_of_the_machine_cannot_be_read() {
     let found = probe(
         "import os\n\
-         for p in ['/etc/shadow', '/root', '/home', '/var', '/run', '/sys', '/proc/kcore',\n\
+         for p in ['/etc/shadow', '/root', '/home', '/var/log', '/var/lib/dpkg', '/run', '/sys', '/proc/kcore',\n\
          \x20 '/proc/1/environ', '/proc/sys/kernel/hostname']:\n\
          \x20 try: print(p, os.listdir(p) if os.path.isdir(p) else open(p, 'rb').read(9))\n\
          \x20 except OSError: pass\n\

@@ -1,64 +1,116 @@
 //! Each language: that it runs, and that its failures are told as what they are.
 
-use domain::{
-    content::Language::{self, C, Cpp, Javascript, Python},
-    ports::Sandbox,
-    run::Verdict,
-};
+mod programs;
 
-use crate::stage::{input, job, job_of, sandbox};
+use std::collections::BTreeSet;
+
+use domain::{
+    content::{
+        Language::{self, C, Cpp, Java, Javascript, Ocaml, Python, Rust, Typescript},
+        Limits,
+    },
+    ports::Sandbox,
+    run::{Outcome, Verdict},
+};
+use runner::NamespaceSandbox;
+
+use self::programs::{PROGRAMS, Programs, SQL_INPUT};
+use crate::stage::{in_ci, input, job, job_of, sandbox};
+
+/// How many languages must be there where everything has to be tested.
+const AT_LEAST: usize = 10;
 
 #[tokio::test]
 async fn every_language_adds_two_numbers() {
-    let sandbox = sandbox().await;
-    let offered: Vec<Language> = sandbox.languages().into_iter().map(|(l, _)| l).collect();
-    println!("{:?}", sandbox.languages());
-    for (language, text) in SUMS {
-        if !offered.contains(&language) {
-            println!("left out: {language:?} is not installed");
-            continue;
-        }
-        let mut job = job(language, text);
-        job.inputs = vec![input("3 4\n", Some("7\n")), input("3 5\n", Some("7\n"))];
+    let failures = each(async |sandbox, programs| {
+        let mut job = job(programs.language, programs.sum);
+        let given = if programs.language == Language::Sqlite { SQL_INPUT } else { "3 4\n" };
+        job.inputs = vec![input(given, Some("7\n")), input(given, Some("8\n"))];
         let outcome = sandbox.run(&job, &|_| ()).await;
         let verdicts: Vec<_> = outcome.results.iter().map(|r| r.verdict).collect();
-        assert_eq!(verdicts, [Verdict::Accepted, Verdict::WrongAnswer], "{outcome:?}");
-        assert_eq!(outcome.results[1].detail, "wrong on line 1, word 1");
-        assert_eq!(outcome.results[1].stdout.trim(), "8");
-        println!("{language:?} {:?}", outcome.results[0]);
-    }
+        let used = outcome.results.first().map(|r| (r.cpu_ms, r.memory_bytes >> 20));
+        println!("{:?}: {used:?} ms of processor time, MiB", programs.language);
+        let right = verdicts == [Verdict::Accepted, Verdict::WrongAnswer]
+            && outcome.results[1].detail == "wrong on line 1, word 1"
+            && outcome.results[1].stdout.trim() == "7";
+        (!right).then_some(outcome)
+    });
+    assert_eq!(failures.await, Vec::<String>::new());
 }
 
-const SUMS: [(Language, &str); 4] = [
-    (C, "#include <stdio.h>\nint main(){int a,b;scanf(\"%d %d\",&a,&b);printf(\"%d\\n\",a+b);}"),
-    (Cpp, "#include <iostream>\nint main(){int a,b;std::cin>>a>>b;std::cout<<a+b<<std::endl;}"),
-    (Python, "a, b = map(int, input().split())\nprint(a + b)"),
-    (
-        Javascript,
-        "const [a, b] = require('fs').readFileSync(0, 'utf8').split(' ').map(Number);\n\
-         console.log(a + b);",
-    ),
-];
+#[tokio::test]
+async fn what_is_no_program_is_said_to_be_none() {
+    let failures = each(async |sandbox, programs| {
+        let outcome = sandbox.run(&job(programs.language, programs.broken), &|_| ()).await;
+        let said = match outcome.results.first() {
+            // What is not compiled fails when it runs, and says why to whom it is shown.
+            Some(result) => result.verdict == Verdict::RuntimeError && !result.stderr.is_empty(),
+            None => !outcome.compiled && !outcome.compiler_output.trim().is_empty(),
+        };
+        (!said).then_some(outcome)
+    });
+    assert_eq!(failures.await, Vec::<String>::new());
+}
 
 #[tokio::test]
-async fn what_does_not_compile_is_not_run() {
+async fn in_every_language_a_loop_without_end_is_stopped() {
+    ends_as(|programs| programs.endless, &[Verdict::TimeLimit]).await;
+}
+
+#[tokio::test]
+async fn in_every_language_a_failure_is_a_runtime_error() {
+    ends_as(|programs| programs.failing, &[Verdict::RuntimeError]).await;
+}
+
+#[tokio::test]
+async fn in_every_language_memory_ends() {
+    // A language that has a limit of its own says so itself, and fails.
+    let allowed = [Verdict::MemoryLimit, Verdict::RuntimeError];
+    ends_as(|programs| programs.greedy, &allowed).await;
+}
+
+#[test]
+fn every_language_has_its_programs() {
+    let tested: BTreeSet<_> = PROGRAMS.iter().map(|programs| programs.language).collect();
+    assert_eq!(tested, BTreeSet::from(Language::ALL));
+}
+
+async fn ends_as(text: impl Fn(&Programs) -> &'static str, allowed: &[Verdict]) {
+    let failures = each(async |sandbox, programs| {
+        let mut job = job(programs.language, text(programs));
+        job.limits = Limits { cpu_ms: 300, wall_ms: 20_000, memory_bytes: 64 << 20, ..job.limits };
+        let outcome = sandbox.run(&job, &|_| ()).await;
+        let result = outcome.results.first();
+        println!("{:?}: {:?}", programs.language, result.map(|r| (r.verdict, &r.detail)));
+        (!result.is_some_and(|result| allowed.contains(&result.verdict))).then_some(outcome)
+    });
+    assert_eq!(failures.await, Vec::<String>::new());
+}
+
+/// Asks `wrong` of each language that is here. Answers with what went wrong.
+async fn each(wrong: impl AsyncFn(&NamespaceSandbox, &Programs) -> Option<Outcome>) -> Vec<String> {
     let sandbox = sandbox().await;
-    for (language, text) in [(C, "int main( { }"), (Cpp, "int main() { return x; }")] {
-        let outcome = sandbox.run(&job(language, text), &|_| ()).await;
-        assert!(!outcome.compiled && outcome.results.is_empty(), "{outcome:?}");
-        assert!(outcome.compiler_output.contains("error:"), "{outcome:?}");
+    let offered: Vec<_> = sandbox.languages().into_iter().map(|(language, _)| language).collect();
+    assert!(offered.len() >= AT_LEAST || !in_ci(), "only {offered:?} are installed");
+    let mut failures = Vec::new();
+    for programs in &PROGRAMS {
+        let language = programs.language;
+        if !offered.contains(&language) {
+            println!("left out: {language:?}, not installed");
+        } else if let Some(outcome) = wrong(&sandbox, programs).await {
+            failures.push(format!("{language:?}: {outcome:?}"));
+        }
     }
+    failures
 }
 
 #[tokio::test]
-async fn a_program_that_fails_is_a_runtime_error() {
+async fn a_program_that_dies_of_a_signal_is_said_to() {
     let sandbox = sandbox().await;
     for (language, text, detail) in [
-        (C, "int main(void) { return 3; }", "ended with exit code 3"),
         (C, "int main(void) { *(volatile int *)8 = 1; }", "killed by signal 11"),
         (Cpp, "#include <stdexcept>\nint main() { throw std::runtime_error(\"no\"); }", "signal 6"),
         (Python, "print(1 // 0)", "ended with exit code 1"),
-        (Javascript, "null.x", "ended with exit code 1"),
     ] {
         let outcome = sandbox.run(&job(language, text), &|_| ()).await;
         let result = &outcome.results[0];
@@ -70,16 +122,46 @@ async fn a_program_that_fails_is_a_runtime_error() {
 #[tokio::test]
 async fn an_answer_may_have_several_files() {
     let sandbox = sandbox().await;
-    let files = [
-        ("main.c", "int two(void);\nint main(void) { return two() - 2; }"),
-        ("two.c", "#include \"two.h\"\nint two(void) { return TWO; }"),
-        ("two.h", "#define TWO 2"),
+    let offered: Vec<_> = sandbox.languages().into_iter().map(|(language, _)| language).collect();
+    let answers: [(Language, &[(&str, &str)]); 6] = [
+        (
+            C,
+            &[
+                ("main.c", "int two(void);\nint main(void) { return two() - 2; }"),
+                ("two.c", "#include \"two.h\"\nint two(void) { return TWO; }"),
+                ("two.h", "#define TWO 2"),
+            ],
+        ),
+        (Python, &[("main.py", "import two\nassert two.TWO == 2"), ("two.py", "TWO = 2")]),
+        (
+            Java,
+            &[
+                (
+                    "Main.java",
+                    "class Main { public static void main(String[] a) { System.exit(Two.X - 2); } }",
+                ),
+                ("Two.java", "class Two { static int X = 2; }"),
+            ],
+        ),
+        (Rust, &[("main.rs", "mod two; fn main() { two::f() }"), ("two.rs", "pub fn f() {}")]),
+        (
+            Typescript,
+            &[
+                ("main.ts", "import { x } from './two'; x();"),
+                ("two.ts", "export const x = () => 2;"),
+            ],
+        ),
+        (Ocaml, &[("main.ml", "let () = exit (Two.x - 2)"), ("two.ml", "let x = 2")]),
     ];
-    let outcome = sandbox.run(&job_of(C, &files), &|_| ()).await;
-    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
-    let files = [("main.py", "import two\nassert two.TWO == 2"), ("two.py", "TWO = 2")];
-    let outcome = sandbox.run(&job_of(Python, &files), &|_| ()).await;
-    assert_eq!(outcome.results[0].verdict, Verdict::Accepted, "{outcome:?}");
+    for (language, files) in answers {
+        if !offered.contains(&language) {
+            println!("left out: {language:?}, not installed");
+            continue;
+        }
+        let outcome = sandbox.run(&job_of(language, files), &|_| ()).await;
+        let verdicts: Vec<_> = outcome.results.iter().map(|r| r.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Accepted], "{outcome:?}");
+    }
 }
 
 #[tokio::test]

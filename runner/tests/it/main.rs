@@ -9,6 +9,7 @@ mod confinement;
 mod faults;
 mod interaction;
 mod judging;
+mod keeping;
 mod languages;
 mod limits;
 mod slots;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, OnceLock},
 };
 
@@ -24,8 +24,13 @@ pub(crate) async fn sandbox() -> NamespaceSandbox {
 /// One with so many slots.
 pub(crate) async fn sandbox_of(slots: usize) -> NamespaceSandbox {
     let helper = PathBuf::from(env!("CARGO_BIN_EXE_polycode-sandbox"));
-    let config = Config { helper, slots, require_cgroup: false };
+    let config = Config { helper, slots, ..Config::default() };
     NamespaceSandbox::new(config).await.expect("this machine can hold a sandbox")
+}
+
+/// One that keeps in `dir` what it compiles.
+pub(crate) async fn sandbox_keeping(dir: &Path) -> NamespaceSandbox {
+    sandbox().await.keeping(dir, 512 << 20).expect("a directory")
 }
 
 /// A job with one input that is streamed and expects nothing.
@@ -83,8 +88,13 @@ fn find_shared() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
     let path = PathBuf::from(variable("POLYCODE_SHARED").unwrap_or_else(|| beside.to_owned()));
     let found = path.is_dir().then_some(path);
-    assert!(found.is_some() || variable("CI").as_deref() != Some("true"), "no shared data in CI");
+    assert!(found.is_some() || !in_ci(), "no shared data in CI");
     found
+}
+
+/// Whether nothing may be left out that the tests' own script installs.
+pub(crate) fn in_ci() -> bool {
+    variable("CI").as_deref() == Some("true")
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no command line of their own")]

@@ -1,7 +1,7 @@
 /** CodeMirror as our editor: loaded when an editor is first shown. */
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
-import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language';
+import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, StreamLanguage, syntaxHighlighting, type StreamParser } from '@codemirror/language';
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { ChangeSet, Compartment, EditorState, Prec, Text, Transaction, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view';
@@ -82,7 +82,7 @@ export class CodeEditor {
         LOOK,
         BEHAVIOUR,
         this.#grammar.of([]),
-        indentUnit.of(language === 'javascript' ? '  ' : '    '),
+        indentUnit.of(INDENTS[language] ?? '    '),
         this.#mode.of(mode(label, read_only)),
         Prec.highest(keymap.of([run_key('Mod-Enter', this.#events, false), run_key('Shift-Mod-Enter', this.#events, true)])),
         EditorView.updateListener.of(update => {
@@ -104,6 +104,9 @@ function mode(label: string, read_only: boolean): Extension {
   return [EditorState.readOnly.of(read_only), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': String(read_only) })];
 }
 
+/** Where custom is not four spaces. */
+const INDENTS: Partial<Record<Language, string>> = { javascript: '  ', typescript: '  ', ruby: '  ', haskell: '  ', ocaml: '  ', lua: '  ', r: '  ', nim: '  ', lisp: '  ', scheme: '  ', go: '\t' };
+
 const grammars = new Map<Language, Promise<Extension>>();
 
 function grammar(language: Language): Promise<Extension> {
@@ -118,9 +121,37 @@ async function load(language: Language): Promise<Extension> {
     case 'c':
     case 'cpp': return (await import('@codemirror/lang-cpp')).cpp();
     case 'javascript': return (await import('@codemirror/lang-javascript')).javascript();
+    case 'typescript': return (await import('@codemirror/lang-javascript')).javascript({ typescript: true });
+    case 'java': return stream((await import('@codemirror/legacy-modes/mode/clike')).java);
+    case 'csharp': return stream((await import('@codemirror/legacy-modes/mode/clike')).csharp);
+    case 'kotlin': return stream((await import('@codemirror/legacy-modes/mode/clike')).kotlin);
+    case 'rust': return stream((await import('@codemirror/legacy-modes/mode/rust')).rust);
+    case 'go': return stream((await import('@codemirror/legacy-modes/mode/go')).go);
+    case 'ruby': return stream((await import('@codemirror/legacy-modes/mode/ruby')).ruby);
+    case 'haskell': return stream((await import('@codemirror/legacy-modes/mode/haskell')).haskell);
+    case 'ocaml': return stream((await import('@codemirror/legacy-modes/mode/mllike')).oCaml);
+    case 'pascal': return stream((await import('@codemirror/legacy-modes/mode/pascal')).pascal);
+    case 'perl': return stream((await import('@codemirror/legacy-modes/mode/perl')).perl);
+    case 'lua': return stream((await import('@codemirror/legacy-modes/mode/lua')).lua);
+    case 'r': return stream((await import('@codemirror/legacy-modes/mode/r')).r);
+    case 'bash': return stream((await import('@codemirror/legacy-modes/mode/shell')).shell);
+    case 'sqlite': return stream((await import('@codemirror/legacy-modes/mode/sql')).sqlite);
+    case 'fortran': return stream((await import('@codemirror/legacy-modes/mode/fortran')).fortran);
+    case 'd': return stream((await import('@codemirror/legacy-modes/mode/d')).d);
+    case 'lisp': return stream((await import('@codemirror/legacy-modes/mode/commonlisp')).commonLisp);
+    case 'scheme': return stream((await import('@codemirror/legacy-modes/mode/scheme')).scheme);
+    case 'tcl': return stream((await import('@codemirror/legacy-modes/mode/tcl')).tcl);
+    // Nobody has a small grammar of these.
+    case 'php':
+    case 'ada':
+    case 'nim':
+    case 'prolog':
+    case 'awk': return [];
     default: return language satisfies never;
   }
 }
+
+const stream = (parser: StreamParser<unknown>): Extension => StreamLanguage.define(parser);
 
 /** What no server can store is replaced as it is typed, so that both hold the same text. */
 const storable = EditorState.transactionFilter.of(step => {

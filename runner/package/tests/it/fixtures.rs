@@ -165,7 +165,7 @@ fn what_is_missing_makes_a_draft() {
     assert_eq!(names(content, true), ["1"]);
     let code = code(content);
     assert_eq!(code.validators[0].expected.size, 0);
-    assert_eq!(code.languages, Language::ALL);
+    assert_eq!(code.languages, Language::general());
     let parts = [
         "a drawing made in LaTeX",
         "“gone.png” is not in the package",

@@ -3,6 +3,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { api, Refused } from '$lib/api';
 import { file_key } from '$lib/draft';
 import { random_id } from '$lib/ids';
+import { main_file } from '$lib/languages';
 import type { Live } from '$lib/live.svelte';
 import { append_output, text_of, type Output, type Piece } from '$lib/output';
 import type { Topic } from '$lib/topic.svelte';
@@ -156,7 +157,7 @@ const is_own = (run: RunRow) => run.kind === 'free' || run.kind === 'interactive
 
 /** The file that runs stands first, the others by name. */
 function main_first(files: FileName[]): FileName[] {
-  const is_main = (file: FileName) => file.name === MAIN_FILES[file.language];
+  const is_main = (file: FileName) => file.name === main_file(file.language);
   return [...files.filter(is_main), ...files.filter(file => !is_main(file))];
 }
 
@@ -180,7 +181,7 @@ export class PracticeWork implements Work {
       for (const { name, text } of files) this.#texts.set(`${language}/${name}`, Text.of(text.split('\n')));
     }
     for (const { language } of question.component.languages) {
-      if (![...this.#texts.keys()].some(key => key.startsWith(`${language}/`))) this.#texts.set(`${language}/${MAIN_FILES[language]}`, Text.empty);
+      if (![...this.#texts.keys()].some(key => key.startsWith(`${language}/`))) this.#texts.set(`${language}/${main_file(language)}`, Text.empty);
     }
     this.language = question.component.languages[0]?.language ?? 'python';
   }
@@ -233,9 +234,3 @@ export class PracticeWork implements Work {
     }
   }
 }
-
-/** The file that is run or compiled first. */
-export const MAIN_FILES: Record<Language, string> = { python: 'main.py', c: 'main.c', cpp: 'main.cpp', javascript: 'main.js' };
-
-export const LANGUAGE_NAMES: Record<Language, string> = { python: 'Python', c: 'C', cpp: 'C++', javascript: 'JavaScript' };
-export const EXTENSIONS: Record<Language, string> = { python: '.py', c: '.h', cpp: '.hpp', javascript: '.js' };

@@ -1,18 +1,11 @@
+import { main_file } from '$lib/languages';
 import type { Language } from '$lib/wire/Language';
 import type { SourceFile } from '$lib/wire/SourceFile';
 import { studio } from '$lib/words/studio';
 
-const ENDING: Record<Language, string> = { python: 'py', c: 'c', cpp: 'cpp', javascript: 'js' };
-export const LANGUAGES: readonly Language[] = ['python', 'c', 'cpp', 'javascript'];
-
-/** The file that is run or compiled first. */
-export function main_file(language: Language): string {
-  return `main.${ENDING[language]}`;
-}
-
 export function free_name(language: Language, files: SourceFile[]): string {
   for (let n = 2; ; n += 1) {
-    const name = files.length === 0 ? main_file(language) : `part${n}.${ENDING[language]}`;
+    const name = files.length === 0 ? main_file(language) : `part${n}${main_file(language).slice(4)}`;
     if (!files.some(file => file.name === name)) return name;
   }
 }

@@ -3,4 +3,4 @@
 /**
  * A programming language, by its name in URLs and events. What it means is the runner's table.
  */
-export type Language = "python" | "c" | "cpp" | "javascript";
+export type Language = "python" | "c" | "cpp" | "javascript" | "java" | "rust" | "go" | "typescript" | "csharp" | "kotlin" | "ruby" | "php" | "haskell" | "ocaml" | "pascal" | "perl" | "lua" | "r" | "bash" | "sqlite" | "fortran" | "ada" | "d" | "nim" | "lisp" | "scheme" | "prolog" | "tcl" | "awk";
