@@ -138,7 +138,7 @@ impl Seen {
         let started_at = candidate.started_at?;
         let minute = |at: At| (at - started_at).0 / 60_000;
         let question = |question: &QuestionScore| {
-            let shown = shown(question, frozen_at);
+            let shown = shown(question, frozen_at, candidate.sealed_at.is_some());
             WallQuestion {
                 score: shown.score,
                 points: question.points,
@@ -171,14 +171,17 @@ struct Shown {
 }
 
 /// How a question stands, or stood when the wall froze. A program's best counts, and a quiz's last
-/// answer.
-fn shown(question: &QuestionScore, frozen_at: Option<At>) -> Shown {
+/// answer: before its session is over the wall would tell whether that is right, so it does not.
+fn shown(question: &QuestionScore, frozen_at: Option<At>, is_over: bool) -> Shown {
+    let is_quiz = question.total == 0;
+    if is_quiz && !is_over {
+        return Shown { score: Points::default(), at: None, pending: question.answered };
+    }
     let since = |frozen_at: &At| question.marks.iter().any(|mark| *frozen_at <= mark.at);
     let Some(frozen_at) = frozen_at.filter(since) else {
         return Shown { score: question.score, at: question.best_at, pending: false };
     };
     let before = question.marks.iter().take_while(|mark| mark.at < frozen_at);
-    let is_quiz = question.total == 0;
     // The first of equals stands: its time is the one that counts.
     let stood = before.fold(None, |best: Option<&Mark>, mark| match best {
         Some(best) if !is_quiz && mark.score <= best.score => Some(best),
@@ -233,7 +236,7 @@ mod tests {
     }
 
     fn stood(total: u32, marks: &[(i64, u32)]) -> (u32, Option<i64>, bool) {
-        let shown = shown(&question(total, marks), Some(At(100)));
+        let shown = shown(&question(total, marks), Some(At(100)), true);
         (shown.score.hundredths(), shown.at.map(|at| at.0), shown.pending)
     }
 
@@ -258,8 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_does_not_tell_whether_an_answer_is_right_that_may_still_be_changed() {
+        let answered = question(0, &[(20, 10)]);
+        for frozen_at in [None, Some(At(10)), Some(At(100))] {
+            let told = shown(&answered, frozen_at, false);
+            assert_eq!(told, Shown { score: Points::default(), at: None, pending: true });
+        }
+        assert_eq!(shown(&answered, None, true).score.hundredths(), 10);
+    }
+
+    #[test]
     fn a_wall_that_is_not_frozen_tells_everything() {
-        let told = shown(&question(2, &[(20, 5), (120, 10)]), None);
+        let told = shown(&question(2, &[(20, 5), (120, 10)]), None, false);
         assert_eq!((told.score.hundredths(), told.at, told.pending), (10, Some(At(120)), false));
     }
 }
