@@ -154,7 +154,7 @@ impl Tool {
         let (_, path) = self.paths.first()?;
         let is_gcc = path.file_name()?.to_str()?.contains("g++");
         let (_, flags) = self.row.compile.split_once("{headers}")?;
-        let (flags, _) = flags.split_once(" -o")?;
+        let (flags, _) = flags.split_once(" {static}")?;
         let words = flags.split_whitespace().map(str::to_owned);
         let tool = path.to_string_lossy().into_owned();
         let command = [tool, "-x".to_owned(), "c++-header".to_owned()].into_iter().chain(words);

@@ -37,9 +37,14 @@ fn find(row: &'static Row) -> Option<Tool> {
     let tools: Vec<_> = tools.collect::<Option<_>>()?;
     let (_, name, path) = tools.first()?;
     let said = ask(path, row.question)?;
-    // Static programs start in half the time; not every machine has the library for it.
+    // Static programs start in half the time; not every machine has the libraries for it.
+    let has = |library: &str| {
+        let said = ask(path, &format!("-print-file-name={library}"));
+        said.is_some_and(|place| Path::new(place.trim()).is_absolute())
+    };
     let links_statically = row.compile.contains("{static}")
-        && Path::new(ask(path, "-print-file-name=libc.a")?.trim()).is_absolute();
+        && has("libc.a")
+        && (!name.ends_with("++") || has("libstdc++.a"));
     let version = shown(row, name, number(&said)?);
     let paths: Vec<_> = tools.iter().map(|(first, _, path)| (*first, path.clone())).collect();
     let files = paths.iter().map(|(_, path)| identity(path)).collect::<Option<Vec<_>>>()?;

@@ -82,8 +82,8 @@ pub(super) const TABLE: &[Row] = &[
         name: "C++ ({})",
         package: "g++",
         tools: "g++|clang++",
-        // What is before `-o` makes the precompiled header too, or it would not fit.
-        compile: "{g++} {headers} -std=gnu++20 -O2 -Wall -pipe -pthread -o main {sources} -lm",
+        // What is before `{static}` makes the precompiled header too, or it would not fit.
+        compile: "{g++} {headers} -std=gnu++20 -O2 -Wall -pipe -pthread {static} -o main {sources} -lm",
         ..NATIVE
     },
     Row {
