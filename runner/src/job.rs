@@ -39,6 +39,8 @@ pub(crate) struct Compiled {
     pub(crate) names: Vec<String>,
     pub(crate) blobs: Vec<Bytes>,
     pub(crate) kept: Kept,
+    /// What the slot keeps, for another slot to keep too.
+    pub(crate) artefact: Option<Bytes>,
     /// What the compiler printed, though it was content.
     pub(crate) output: String,
 }
@@ -51,7 +53,7 @@ impl Running<'_> {
             files.iter().map(|file| Bytes::copy_from_slice(file.text.as_bytes())).collect();
         let Some(mut argv) = self.tool.compile(&names) else {
             let (kept, output) = (Kept::Nothing, String::new());
-            return Ok(Ok(Compiled { names, blobs, kept, output }));
+            return Ok(Ok(Compiled { names, blobs, kept, artefact: None, output }));
         };
         if self.is_open() {
             argv.retain(|word| word != STATIC);
@@ -126,10 +128,11 @@ impl Running<'_> {
         let program = self.tool.makes_programs();
         let kept = if program { Kept::Program } else { Kept::File };
         let Made { output, artefact } = made;
-        match artefact {
-            Some(_) => Ok(Compiled { names: Vec::new(), blobs: Vec::new(), kept, output }),
-            None => Err(output),
+        if artefact.is_none() {
+            return Err(output);
         }
+        let (names, blobs) = (Vec::new(), Vec::new());
+        Ok(Compiled { names, blobs, kept, artefact, output })
     }
 
     /// The input whose watcher sees what the compiler prints.

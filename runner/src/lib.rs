@@ -23,6 +23,7 @@ mod headers;
 mod init;
 mod job;
 mod judge;
+mod lanes;
 mod languages;
 mod namespace;
 mod off;

@@ -1,7 +1,6 @@
 //! The sandbox that runs code: helper processes in a pool, one for each job at a time.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -12,7 +11,6 @@ use bytes::Bytes;
 use domain::{
     content::{FILE_BYTES_MAX, FILES_MAX, Language, file_name_is_allowed},
     judging::Judging,
-    points::Share,
     ports::{Sandbox, Typing},
     run::{Input, Job, Outcome, Progress, ValidatorResult, Verdict},
 };
@@ -21,7 +19,8 @@ use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use crate::{
     cache::Cache,
     headers::Headers,
-    job::{self, Running},
+    job::{self, Compiled, Running},
+    lanes::{self, Lanes},
     languages::{self, Tool},
     referee::Referee,
     slot::Slot,
@@ -177,7 +176,7 @@ impl NamespaceSandbox {
         tool: &'a Tool,
         typing: Option<&'a mut dyn Typing>,
         tell: &'a (dyn Fn(Progress) + Send + Sync),
-        results: &mut Vec<ValidatorResult>,
+        lanes: &Lanes<'_>,
     ) -> anyhow::Result<Result<String, String>> {
         // The slot is this call's own: if the future is dropped, so is the slot, and the helper
         // ends with all that runs. It goes back to the pool only from a good end.
@@ -188,17 +187,13 @@ impl NamespaceSandbox {
             Err(why) => Err(why),
             Ok(compiled) => {
                 let mut referee = self.referee(job).await?;
-                let mut failed = BTreeSet::new();
-                for input in &job.inputs {
-                    let result = if is_idle(input, &failed) {
-                        not_run(input, tell)
-                    } else {
-                        running.judge(&compiled, input, referee.as_mut()).await?
-                    };
-                    if result.earned() == Share::NONE {
-                        failed.extend(input.stops_with);
-                    }
-                    results.push(result);
+                let shares = referee.is_none() && lanes::may_share(job);
+                let one = lanes.work(&mut running, &compiled, referee.as_mut());
+                if shares {
+                    let (one, other) = tokio::join!(one, self.help(job, tool, &compiled, lanes));
+                    one.and(other)?;
+                } else {
+                    one.await?;
                 }
                 self.idle().extend(referee.map(|referee| referee.slot));
                 Ok(compiled.output)
@@ -206,6 +201,27 @@ impl NamespaceSandbox {
         };
         self.idle().push(running.slot);
         Ok(answer)
+    }
+
+    /// Takes inputs of `job` off the first slot's hands, if another one is free and nobody waits
+    /// for it.
+    async fn help(
+        &self,
+        job: &Job,
+        tool: &Tool,
+        compiled: &Compiled,
+        lanes: &Lanes<'_>,
+    ) -> anyhow::Result<()> {
+        let Ok(_permit) = self.permits.try_acquire() else { return Ok(()) };
+        let mut slot = self.slot().await?;
+        if let Some(artefact) = &compiled.artefact {
+            slot.keep(artefact).await?;
+        }
+        let cache = self.cache();
+        let mut running = Running { job, tool, tell: lanes.tell, slot, typing: None, cache };
+        lanes.work(&mut running, compiled, None).await?;
+        self.idle().push(running.slot);
+        Ok(())
     }
 
     fn cache(&self) -> Option<&Arc<Cache>> {
@@ -256,31 +272,30 @@ impl NamespaceSandbox {
         if let Err(compiler_output) = acceptable(job, tool.is_some()) {
             return Outcome { compiled: false, compiler_output, results: Vec::new(), isolation };
         }
-        let mut results = Vec::new();
+        let lanes = Lanes::new(job, tell);
         let attempt = match (tool, self.permit(job, is_open).await) {
             (Some(tool), Ok(_permit)) => match unit_tests::put_into(job, tool) {
-                Ok(None) => self.attempt(job, tool, typing, tell, &mut results).await,
+                Ok(None) => self.attempt(job, tool, typing, tell, &lanes).await,
                 Ok(Some((job, tool))) => {
                     let typing = typing.map(|typing| typing as &mut dyn Typing);
-                    self.attempt(&job, &tool, typing, tell, &mut results).await
+                    self.attempt(&job, &tool, typing, tell, &lanes).await
                 }
                 Err(why) => Err(why),
             },
             (None, _) => Err(anyhow::anyhow!("this language is not installed here")),
             (_, Err(closed)) => Err(closed.into()),
         };
-        let (compiled, compiler_output) = match attempt {
-            Ok(Ok(output)) => (true, output),
-            Ok(Err(output)) => (false, output),
+        let (compiled, compiler_output, why) = match attempt {
+            Ok(Ok(output)) => (true, output, anyhow::anyhow!("it was left out")),
+            Ok(Err(compiler_output)) => {
+                return Outcome { compiled: false, compiler_output, results: vec![], isolation };
+            }
             Err(why) => {
                 tracing::error!(submission.id = %job.submission, "sandbox failed: {why:#}");
-                let missing = job.inputs.iter().skip(results.len()).map(|input| lost(input, &why));
-                let missing: Vec<_> = missing.collect();
-                missing.iter().cloned().map(Progress::Judged).for_each(tell);
-                results.extend(missing);
-                (true, String::new())
+                (true, String::new(), why)
             }
         };
+        let results = lanes.results(|input| lost(input, &why));
         Outcome { compiled, compiler_output, results, isolation }
     }
 }
@@ -340,17 +355,6 @@ fn acceptable(job: &Job, offered: bool) -> Result<(), String> {
 }
 
 /// Whether `input` need not be run, since its group has `failed` and nobody is shown it.
-fn is_idle(input: &Input, failed: &BTreeSet<u16>) -> bool {
-    !input.streamed && input.stops_with.is_some_and(|group| failed.contains(&group))
-}
-
-fn not_run(input: &Input, tell: &(dyn Fn(Progress) + Send + Sync)) -> ValidatorResult {
-    let why = "not run, since its group had failed already".to_owned();
-    let result = ValidatorResult::unmeasured(input.validator, Verdict::Rejected, why);
-    tell(Progress::Judged(result.clone()));
-    result
-}
-
 /// The result of an input whose run failed on our side.
 fn lost(input: &Input, why: &anyhow::Error) -> ValidatorResult {
     ValidatorResult::unmeasured(input.validator, Verdict::InternalError, why.to_string())

@@ -10,6 +10,7 @@ mod faults;
 mod interaction;
 mod judging;
 mod keeping;
+mod lanes;
 mod languages;
 mod limits;
 mod slots;
