@@ -4,7 +4,7 @@ export TS_RS_LARGE_INT := number
 BENCHES := sit startup store runner burst compile
 CARGO := cargo --quiet
 
-.PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner $(BENCHES:%=bench-%)
+.PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -85,3 +85,8 @@ soak-runner:
 bench-burst: web
 	$(CARGO) build --release -p gateway -p loadtests
 	./target/release/loadtests burst --spawn target/release/polycode
+
+# The runner's tests on control groups v2, in a guest. Not part of `test`: it needs QEMU, and half an
+# hour and more where there is no KVM. `make test-vm ONLY=limits::` runs some of them.
+test-vm:
+	@sh scripts/test-vm.sh

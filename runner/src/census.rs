@@ -77,7 +77,7 @@ fn reap(program: Pid) -> Option<Exit> {
 fn look(walls: &Walls, seen: &mut Census) {
     let (mut cpu_us, largest) = sys::children_usage();
     let (mut memory_bytes, mut tasks) = (0, 0);
-    let page = rustix::param::page_size() as u64;
+    let page = sys::page_bytes();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
         if !is_process || entry.file_name() == "1" {

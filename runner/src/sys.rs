@@ -188,6 +188,14 @@ pub(crate) fn landlock_version() -> u32 {
     u32::try_from(answer).unwrap_or(0)
 }
 
+/// The bytes of a page of memory. The C library was told at its start; whoever asks the kernel anew
+/// must, before Linux 6.4, read a file that init may not.
+pub(crate) fn page_bytes() -> u64 {
+    // SAFETY: the call only reads.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).expect("every machine has pages")
+}
+
 fn succeeded(answer: libc::c_long) -> io::Result<()> {
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

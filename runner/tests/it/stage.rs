@@ -25,8 +25,17 @@ pub(crate) async fn sandbox() -> NamespaceSandbox {
 pub(crate) async fn sandbox_of(slots: usize) -> NamespaceSandbox {
     let helper = PathBuf::from(env!("CARGO_BIN_EXE_polycode-sandbox"));
     let config = Config { helper, slots, ..Config::default() };
-    NamespaceSandbox::new(config).await.expect("this machine can hold a sandbox")
+    let sandbox = NamespaceSandbox::new(config).await.expect("this machine can hold a sandbox");
+    if let Some(level) = variable(EXPECTED) {
+        let found = sandbox.isolation();
+        assert!(found.contains(&format!("cgroup {level}")), "{level} is expected: {found}");
+    }
+    sandbox
 }
+
+/// If set, the version of control groups that every sandbox must have found: a machine that was
+/// made to show one (`make test-vm`) is not to pass with less.
+pub(crate) const EXPECTED: &str = "POLYCODE_EXPECT_CGROUP";
 
 /// One that keeps in `dir` what it compiles.
 pub(crate) async fn sandbox_keeping(dir: &Path) -> NamespaceSandbox {

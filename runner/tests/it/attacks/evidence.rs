@@ -273,9 +273,11 @@ pub(super) fn group_dirs() -> Vec<PathBuf> {
 
 fn own_kills() -> String {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.split_once(":memory:")).map_or("", |(_, p)| p);
-    let events = fs::read_to_string(format!("/sys/fs/cgroup/memory{own}/memory.oom_control"));
-    events.unwrap_or_default().lines().filter(|line| line.starts_with("oom_kill ")).collect()
+    let own = |named: &str| groups.lines().find_map(|line| Some(line.split_once(named)?.1));
+    let v1 = own(":memory:").map(|own| format!("/sys/fs/cgroup/memory{own}/memory.oom_control"));
+    let v2 = own("0::").map(|own| format!("/sys/fs/cgroup{own}/memory.events"));
+    let events = v1.or(v2).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    events.lines().filter(|line| line.starts_with("oom_kill ")).collect()
 }
 
 /// Looks at the groups again and again until the run is over.
@@ -287,9 +289,12 @@ fn watch(groups: &[PathBuf], done: &AtomicBool) -> Most {
     while !done.load(Ordering::Relaxed) {
         for group in groups {
             most.tasks = most.tasks.max(number(group.join("pids.current")));
-            let memory = number(group.join("memory.usage_in_bytes"));
-            let memory = memory.max(number(group.join("memory.current")));
-            most.memory_bytes = most.memory_bytes.max(memory);
+            // A run's own: in the helper's, what earlier runs read from the disk is counted too.
+            for run in entries(group, "run-") {
+                let memory = number(run.join("memory.usage_in_bytes"));
+                let memory = memory.max(number(run.join("memory.current")));
+                most.memory_bytes = most.memory_bytes.max(memory);
+            }
         }
         // Between two looks, not for anything.
         std::thread::park_timeout(Duration::from_millis(2));
