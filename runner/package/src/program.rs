@@ -100,7 +100,7 @@ mod tests {
         let text = Bytes::from("x");
         let unfit = |files: &[(&str, &Bytes)]| assemble(files, 10).unwrap_err();
         assert_eq!(unfit(&[("build", &text), ("a.cpp", &text)]), Unfit::Script);
-        assert_eq!(unfit(&[("a.hs", &text)]), Unfit::Language);
+        assert_eq!(unfit(&[("a.cob", &text)]), Unfit::Language);
         assert_eq!(unfit(&[("a.py", &text), ("sub/b.py", &text)]), Unfit::Files);
         assert_eq!(unfit(&[("a.py", &Bytes::from_static(b"\xff"))]), Unfit::Files);
         assert_eq!(unfit(&[("a.py", &Bytes::from(vec![b'x'; 11]))]), Unfit::Files);

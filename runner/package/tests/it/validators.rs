@@ -82,7 +82,7 @@ fn a_validator_that_cannot_run_here_is_to_be_repaired_and_says_why() {
         why(&[("output_validators/v/build", ""), ("output_validators/v/v.c", "")])
             .contains("built or started by a script")
     );
-    assert!(why(&[("output_validators/v.hs", "")]).contains("no language that can be run here"));
+    assert!(why(&[("output_validators/v.cob", "")]).contains("no language that can be run here"));
     assert!(why(&[]).contains("does not include"));
     let two = [("output_validators/a.py", "exit(42)"), ("output_validators/b.py", "exit(42)")];
     assert!(why(&two).contains("1 more validators than “a.py”"));
