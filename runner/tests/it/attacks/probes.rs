@@ -261,7 +261,10 @@ fn nobody_else_killed(e: &Evidence) -> Result<(), String> {
 
 fn memory_held(e: &Evidence) -> Result<(), String> {
     // What a language itself takes is given on top.
-    let most = (e.job.limits.memory_bytes + (16 << 20)) * 11 / 10;
+    let held = e.job.limits.memory_bytes + (16 << 20);
+    // Where no group holds it, it is looked at now and then: a program that is quick on a machine
+    // that is slow gets further.
+    let most = if e.outcome.isolation.contains("cgroup") { held * 11 / 10 } else { 3 * held };
     let used = e.result().map_or(0, |r| r.memory_bytes).max(e.most.memory_bytes);
     unless(used > most, &format!("{used} bytes of memory; {most} are the most"))
 }
