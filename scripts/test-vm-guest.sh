@@ -43,10 +43,20 @@ in_group() {
     echo "$said: $name as $user, $(($(date +%s) - start)) s" | tee /dev/ttyS1
 }
 
+# Nine tests at once, most of which wait for most of the time, but not on one emulated processor:
+# 0.1 s of work took over 3 s, the limit of time on the wall.
+left_out=
+[ "$(nproc)" != 1 ] || left_out=confinement::an_ordinary_user_has_the_same_walls_but_groups
+
+# Runs those of the tests whose names match, as a user.
 run() {
     user=$1 wanted=$2
     for test in $("$tests" --list --format terse | sed -n 's/: test$//p' | grep -E -e "$wanted" | grep -E -e "$only"); do
-        in_group "$test" "$user" "$tests" --exact "$test" --nocapture
+        if [ "$test" = "$left_out" ]; then
+            echo "left out: $test (nine tests at once need more than one processor)" | tee /dev/ttyS1
+        else
+            in_group "$test" "$user" "$tests" --exact "$test" --nocapture
+        fi
     done
     if echo soak_runner | grep -q -E -e "$only"; then
         in_group "soak_runner 300" "$user" "$soak" 300
