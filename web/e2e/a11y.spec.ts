@@ -115,7 +115,7 @@ test('the sitting, the receipt and the wall are sound', async ({ server, page, b
   const { campaign: row } = await ask<{ campaign: { settings: Record<string, unknown> } }>(page, 'GET', `campaigns/${campaign}`);
   await ask(page, 'PUT', `campaigns/${campaign}`, { settings: { ...row.settings, wall_frozen_at: 1 } });
   await expect(wall.getByText(/^Frozen since/)).toBeVisible();
-  await expect(wall.getByRole('cell', { name: /tried since the freeze/ })).toHaveCount(2);
+  await expect(wall.getByRole('cell', { name: /tried, told later/ })).toHaveCount(2);
   await is_sound_wall(wall, 'wall-frozen');
 });
 

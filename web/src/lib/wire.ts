@@ -54,7 +54,7 @@ export type InputRow = { open: boolean };
 
 // --- topic `wall.<campaign>` ---
 
-/** `pending`: tried since the freeze; what came of it is not told. */
+/** `pending`: tried since the freeze, or a quiz that may still be changed; what came of it is not told. */
 export type WallCell = { score: number; points: number; tries: number; solved_at_min: number | null; pending?: boolean };
 
 /** Row `about`: what may change while the wall is watched. */
