@@ -31,6 +31,7 @@ use storage::sqlite::{Options, Sqlite};
 fn main() -> ExitCode {
     // The sandbox's helper is this same program; it must be itself before any thread exists.
     runner::sandbox_main_if_asked();
+    runner::keep_one_heap();
     let config = Config::parse();
     tracing_subscriber::fmt()
         .with_env_filter(

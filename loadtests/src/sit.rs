@@ -37,7 +37,7 @@ pub(crate) struct Config {
     url: Option<String>,
     #[arg(long)]
     email: Option<String>,
-    /// A server's program, to be started on a new directory, without real runs.
+    /// A server's program, to be started on a new directory.
     #[arg(long, required_unless_present = "url")]
     spawn: Option<PathBuf>,
     /// The process whose memory and time are measured; a server of our own is known.
@@ -68,6 +68,8 @@ struct Measured {
     settling: Duration,
     before: Usage,
     after: Usage,
+    /// When the last texts have their verdicts, too.
+    judged: Usage,
     lags: Vec<Duration>,
     ages: Vec<Duration>,
     problems: Vec<String>,
@@ -76,7 +78,7 @@ struct Measured {
 /// Plays. Answers the problems that it found.
 pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let server = match &config.spawn {
-        Some(binary) => Some(Server::start(binary, true).await?),
+        Some(binary) => Some(Server::start(binary, false).await?),
         None => None,
     };
     let mut creator = sign_in(&config, server.as_ref()).await?;
@@ -105,6 +107,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     measured.problems.extend(monitor.problems.iter().cloned());
     let mut candidates = candidates;
     checks::check(&mut candidates, &mut creator, campaign, closes_at, &mut measured).await?;
+    measured.judged = pid.map_or(Ok(Usage::default()), usage)?;
     checks::check_monitor(monitor, &mut measured).await;
     table::print(&config, &candidates, &mut measured)?;
     Ok(measured.problems)

@@ -45,6 +45,7 @@ mod zygote;
 pub use check::check;
 pub use fake::FakeSandbox;
 pub use namespace::{Config, NamespaceSandbox, NotMet};
+pub use sys::keep_one_heap;
 #[doc(hidden)]
 pub use zygote::sandbox_main_without;
 pub use zygote::{sandbox_main, sandbox_main_if_asked};

@@ -96,14 +96,14 @@ fn expiry(candidates: &[Candidate]) -> Vec<Figure> {
 }
 
 fn machine(measured: &Measured) -> Vec<Figure> {
-    let Measured { before, after, playing, .. } = measured;
+    let Measured { before, after, judged, playing, .. } = measured;
     if after.rss_mib == 0.0 {
         return vec![];
     }
     let cpu_s = after.cpu_s - before.cpu_s;
     vec![
-        Figure::at_most("server memory, max", after.rss_max_mib, "MiB", 128.0),
-        Figure::plain("server memory, at the end", after.rss_mib, "MiB"),
+        Figure::at_most("server memory, max", judged.rss_max_mib, "MiB", 128.0),
+        Figure::plain("server memory, at the end", judged.rss_mib, "MiB"),
         Figure::plain("server processor time", cpu_s / playing.as_secs_f64() * 100.0, "% core"),
     ]
 }
