@@ -117,7 +117,8 @@ impl Boards {
 }
 
 impl Board {
-    fn is_alive(&self) -> bool {
+    /// Whether it still joins; one that failed does not.
+    pub fn is_alive(&self) -> bool {
         self.0.get_status() < ActorStatus::Stopping
     }
 

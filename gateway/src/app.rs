@@ -18,7 +18,7 @@ use domain::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{error::Refusal, limits::Limits, setup::Setup};
+use crate::{error::Refusal, hub::Hub, limits::Limits, setup::Setup, tasks::Tasks};
 
 /// Behind an `Arc`, given to every handler.
 pub(crate) struct App {
@@ -30,6 +30,10 @@ pub(crate) struct App {
     pub(crate) url: String,
     /// How many sockets each session has open here.
     pub(crate) connected: Connected,
+    /// Connections, and what streams to them.
+    pub(crate) tasks: Tasks,
+    /// What is watched here.
+    pub(crate) hub: Hub,
     /// Whose links were revoked.
     pub(crate) revoked: Revoked,
 }

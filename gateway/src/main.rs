@@ -9,11 +9,13 @@ mod caller;
 mod config;
 mod demo;
 mod error;
+mod hub;
 mod limits;
 mod secret;
 mod serve;
 mod setup;
 mod socket;
+mod tasks;
 mod verify;
 mod web;
 

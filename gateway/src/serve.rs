@@ -23,9 +23,12 @@ use crate::{
     api,
     app::{App, Connected, Revoked, Shared},
     caller, config, demo,
+    hub::Hub,
     limits::Limits,
     setup::Setup,
-    socket, web,
+    socket,
+    tasks::Tasks,
+    web,
 };
 
 /// How long a server that was told to stop waits for runs; what takes longer is run again by the
@@ -79,6 +82,7 @@ async fn start(
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let node = Node::start(deps, &url, config.workers.unwrap_or(cores)).await?;
+    let tasks = Tasks::default();
     let app = App {
         node,
         languages,
@@ -86,6 +90,8 @@ async fn start(
         limits: Limits::default(),
         url,
         connected: Connected::default(),
+        hub: Hub::new(tasks.clone()),
+        tasks,
         revoked: Revoked::default(),
     };
     Ok((Arc::new(app), store))
@@ -137,7 +143,7 @@ fn sandbox(
 fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", api::routes())
-        .route("/ws", get(socket::open))
+        .route("/ws", get(socket::upgrade::open))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), caller::same_origin))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(web::serve)

@@ -1,40 +1,42 @@
-//! One live connection: reads frames, checks them, asks, answers; streams what is watched.
+//! One live connection: reads frames, checks them, asks, answers; what is watched comes by the hub.
 
-mod outbox;
+mod line;
+pub(crate) mod outbox;
 mod typing;
-mod watch;
+pub(crate) mod upgrade;
+pub(crate) mod wire;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
-
-use axum::{
-    extract::{
-        State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
-    },
-    response::Response,
+use std::{
+    collections::{HashMap, VecDeque},
+    future::pending,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
 };
+
 use bytes::Bytes;
 use domain::{
     at::{At, Ms},
     command::{Answer, AnyCommand},
-    frame::{ClientFrame, FRAME_BYTES_MAX, ServerFrame, Why, close},
+    frame::{ClientFrame, ServerFrame, Why, close},
     ids::{CampaignId, CommandId, SessionId},
     rows::Topic,
     run::Typed,
     stream::Stream,
 };
-use futures_util::{SinkExt, StreamExt, stream::SplitSink};
-use tokio::{
-    sync::mpsc,
-    task::{AbortHandle, JoinSet},
-    time::Instant,
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tungstenite::{Error, Message};
 
-use self::outbox::{Outbox, Overflow};
+use self::{
+    line::Line,
+    outbox::{Outbox, Overflow},
+    wire::Kind,
+};
 use crate::{
     access::{self, Relation},
     app::Shared,
     caller::{Caller, origin, relation},
+    hub::{Hub, Watching},
 };
 use actors::ask::Meta;
 
@@ -45,27 +47,15 @@ const COMMANDS_MAX: usize = 64;
 /// How many frames a socket may send at once, and how many a second in the long run.
 const FRAMES_BURST: u32 = 400;
 const FRAMES_A_SECOND: u32 = 100;
-/// How often the server measures the way to the client and back.
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// After so long without a sign of life the socket is closed.
-const SILENCE: Duration = Duration::from_secs(30);
 /// The most that is given for the way to the server.
 const COMPENSATION_MAX: Ms = Ms(250);
+/// How long a goodbye may take.
+const CLOSING: Duration = Duration::from_secs(5);
 
-/// Opens a socket. Who it is, is known by its cookies; nobody may watch walls only.
-pub(crate) async fn open(
-    State(app): State<Shared>,
-    caller: Caller,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    upgrade
-        .max_message_size(FRAME_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        // The library's defaults cost 128 KiB a connection.
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(0)
-        .on_upgrade(move |socket| serve(app, caller, socket))
-}
+/// How often the way to the client and back is measured, and after how long without a sign of life the
+/// socket is closed. A candidate's time hangs on the first, and the monitor shows the second.
+const CANDIDATES: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
+const OTHERS: (Duration, Duration) = (Duration::from_secs(25), Duration::from_mins(1));
 
 /// A command that waits for its turn.
 struct Asked {
@@ -76,14 +66,18 @@ struct Asked {
     is_first: bool,
 }
 
+/// A command that is carried out.
+type Answering = Pin<Box<dyn Future<Output = ServerFrame> + Send>>;
+
 /// What one connection holds.
 struct Connection {
     app: Shared,
     caller: Arc<Caller>,
     outbox: Outbox,
-    commands: mpsc::Sender<Box<Asked>>,
-    watched: HashMap<String, (Topic, AbortHandle)>,
-    tasks: JoinSet<()>,
+    /// In the order in which they came, which is that in which they happen.
+    asked: VecDeque<Asked>,
+    answering: Option<Answering>,
+    watched: HashMap<Topic, Watching>,
     /// The way to the client and back, as the server measured it.
     rtt: Ms,
     allowance: u32,
@@ -91,21 +85,15 @@ struct Connection {
     presence: Option<(SessionId, CampaignId)>,
 }
 
-async fn serve(app: Shared, caller: Caller, socket: WebSocket) {
-    let (sink, mut stream) = socket.split();
-    let (outbox, waiting) = Outbox::new();
-    let caller = Arc::new(caller);
-    let (commands, asked) = mpsc::channel(COMMANDS_MAX);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(write(sink, waiting));
-    tasks.spawn(carry_out(Arc::clone(&app), Arc::clone(&caller), asked, outbox.clone()));
+async fn serve(app: Shared, caller: Caller, outbox: Outbox, first: Bytes) {
+    let mut line = Line::new(outbox.clone(), first);
     let mut connection = Connection {
         app,
-        caller,
+        caller: Arc::new(caller),
         outbox,
-        commands,
+        asked: VecDeque::new(),
+        answering: None,
         watched: HashMap::new(),
-        tasks,
         rtt: Ms(0),
         allowance: FRAMES_BURST,
         refilled_at: Instant::now(),
@@ -114,72 +102,109 @@ async fn serve(app: Shared, caller: Caller, socket: WebSocket) {
     connection.arrive().await;
     // Nobody: the cookie has ended, or the link was revoked.
     let is_known = !connection.caller.all().is_empty();
-    let code = if is_known { connection.read(&mut stream).await } else { Some(close::NOT_ALLOWED) };
+    let code = if is_known { connection.read(&mut line).await } else { Some(close::NOT_ALLOWED) };
     connection.leave();
-    if let Some(code) = code {
-        connection.outbox.close(code).await;
+    match code {
+        Some(code) => say_goodbye(connection.outbox.clone(), line, code).await,
+        None => line.answer_close(),
     }
+    connection.outbox.finish();
 }
 
-/// Writes what waits, until there is nobody left who could send.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut waiting: outbox::Waiting) {
-    while let Some(message) = waiting.next().await {
-        let is_last = matches!(message, Message::Close(_));
-        if sink.send(message).await.is_err() || is_last {
-            return;
-        }
-    }
+/// Says goodbye, and waits until the client has closed: who drops a connection into which somebody
+/// writes takes back what was said last.
+async fn say_goodbye(outbox: Outbox, mut line: Line, code: u16) {
+    outbox.frame(&ServerFrame::Bye { code, retry_after_ms: None }).ok();
+    outbox.send(wire::close(code)).ok();
+    let closed = async {
+        outbox.empty().await;
+        while let Some(Ok(_)) = line.next().await {}
+    };
+    timeout(CLOSING, closed).await.ok();
 }
 
 impl Connection {
     /// Reads until the end. Answers the code to close with, if the client has not closed itself.
-    async fn read(
-        &mut self,
-        stream: &mut futures_util::stream::SplitStream<WebSocket>,
-    ) -> Option<u16> {
-        let mut pings = tokio::time::interval(PING_EVERY);
+    async fn read(&mut self, line: &mut Line) -> Option<u16> {
+        let (ping_every, silence) = if self.presence.is_some() { CANDIDATES } else { OTHERS };
+        let mut pings = interval(ping_every);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard_at = Instant::now();
         let opened_at = self.app.now();
+        let outbox = self.outbox.clone();
         loop {
-            let message = tokio::select! {
-                message = stream.next() => message,
+            tokio::select! {
+                message = line.next() => {
+                    heard_at = Instant::now();
+                    if let Err(code) = self.hear(message?).await {
+                        return Some(code);
+                    }
+                }
                 _ = pings.tick() => {
                     if self.app.revoked.any(&self.caller.all(), opened_at) {
                         return Some(close::NOT_ALLOWED);
                     }
-                    if SILENCE < heard_at.elapsed() {
+                    if silence < heard_at.elapsed() {
                         return Some(close::SILENT);
                     }
                     let sent = self.app.now().0.to_be_bytes();
-                    if self.outbox.send(Message::Ping(Bytes::copy_from_slice(&sent))).is_err() {
-                        return Some(close::TOO_SLOW);
-                    }
-                    continue;
-                }
-                () = self.outbox.overflowed() => return Some(close::TOO_SLOW),
-            };
-            heard_at = Instant::now();
-            // Stamped once, before anything else is done with it.
-            let received_at = self.app.now();
-            match message {
-                Some(Ok(Message::Text(text))) => {
-                    if !self.may_send() {
-                        return Some(close::TOO_FAST);
-                    }
-                    let Ok(frame) = serde_json::from_str::<ClientFrame>(&text) else {
-                        return Some(close::BAD_FRAME);
-                    };
-                    if self.take(frame, received_at).await.is_err() {
+                    if self.outbox.send(wire::frame(Kind::Ping, &sent)).is_err() {
                         return Some(close::TOO_SLOW);
                     }
                 }
-                Some(Ok(Message::Pong(sent))) => self.measure(&sent, received_at),
-                Some(Ok(Message::Ping(_))) => {}
-                // Not this protocol, or too long a message.
-                Some(Ok(Message::Binary(_)) | Err(_)) => return Some(close::BAD_FRAME),
-                Some(Ok(Message::Close(_))) | None => return None,
+                answer = answered(&mut self.answering) => {
+                    self.answering = None;
+                    if self.outbox.frame(&answer).is_err() {
+                        return Some(close::TOO_SLOW);
+                    }
+                }
+                () = outbox.drain() => return Some(close::TOO_SLOW),
             }
+            self.carry_on();
         }
+    }
+
+    /// Takes in one message. Fails with the code to close with.
+    async fn hear(&mut self, message: Result<Message, Error>) -> Result<(), u16> {
+        // Stamped once, before anything else is done with it.
+        let received_at = self.app.now();
+        match message {
+            Ok(Message::Text(text)) => {
+                if !self.may_send() {
+                    return Err(close::TOO_FAST);
+                }
+                let Ok(frame) = serde_json::from_str::<ClientFrame>(&text) else {
+                    return Err(close::BAD_FRAME);
+                };
+                self.take(frame, received_at).await.map_err(|Overflow| close::TOO_SLOW)
+            }
+            Ok(Message::Pong(sent)) => {
+                self.measure(&sent, received_at);
+                Ok(())
+            }
+            // A goodbye is answered by the library, and the end follows it.
+            Ok(Message::Ping(_) | Message::Close(_)) => Ok(()),
+            // Not this protocol, or too long a message.
+            Ok(Message::Binary(_) | Message::Frame(_)) | Err(_) => Err(close::BAD_FRAME),
+        }
+    }
+
+    /// Begins with the next command, if none is carried out.
+    fn carry_on(&mut self) {
+        if self.answering.is_some() {
+            return;
+        }
+        let Some(asked) = self.asked.pop_front() else { return };
+        let (app, caller) = (Arc::clone(&self.app), Arc::clone(&self.caller));
+        self.answering = Some(Box::pin(async move {
+            let command_id = asked.command_id;
+            match answer(&app, &caller, asked).await {
+                Answer::Done { epoch, seq, answer } => {
+                    ServerFrame::Done { command_id, epoch, seq, answer }
+                }
+                Answer::Refused(why) => ServerFrame::Refused { command_id, why },
+            }
+        }));
     }
 
     async fn take(&mut self, frame: ClientFrame, received_at: At) -> Result<(), Overflow> {
@@ -188,15 +213,16 @@ impl Connection {
                 self.watch(topic, (epoch, after_seq)).await
             }
             ClientFrame::Unwatch { topic } => {
-                if let Some((_, task)) = self.watched.remove(&topic) {
-                    task.abort();
+                if let Ok(topic) = topic.parse::<Topic>() {
+                    self.watched.remove(&topic);
                 }
                 Ok(())
             }
             ClientFrame::Do { command_id, to, command, first } => {
                 let received_at = received_at - self.rtt.min(COMPENSATION_MAX);
                 let asked = Asked { command_id, to, command, received_at, is_first: first };
-                if self.commands.try_send(Box::new(asked)).is_ok() {
+                if self.asked.len() < COMMANDS_MAX {
+                    self.asked.push_back(asked);
                     return Ok(());
                 }
                 let why = Why::later("busy", "too many commands wait", 500);
@@ -209,7 +235,7 @@ impl Connection {
             ClientFrame::Stop { submission } => self.pass(submission, Typed::Stop).await,
             ClientFrame::Ping { sent_ms, rtt_ms } => {
                 self.tell_presence(true, rtt_ms);
-                let heads = self.watched.values().filter_map(|(topic, _)| {
+                let heads = self.watched.keys().filter_map(|topic| {
                     Some((topic.to_string(), self.app.node.deps.heads.get(*topic)?))
                 });
                 #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
@@ -221,21 +247,21 @@ impl Connection {
     }
 
     async fn watch(&mut self, name: String, after: (u64, u64)) -> Result<(), Overflow> {
-        if let Some((_, task)) = self.watched.remove(&name) {
-            task.abort();
+        let topic = name.parse::<Topic>();
+        if let Ok(topic) = &topic {
+            self.watched.remove(topic);
         }
-        let refused = match name.parse::<Topic>() {
+        let refused = match topic {
             Err(_) => Some(Why::new("no_such_topic", "there is no such topic")),
             Ok(_) if TOPICS_MAX <= self.watched.len() => {
                 Some(Why::new("too_many_topics", "this is watched from too many places at once"))
             }
-            Ok(topic) if !self.may_watch(topic).await => {
+            Ok(topic) if !may_watch(&self.app, &self.caller, topic).await => {
                 Some(Why::new("forbidden", "this is not yours to see"))
             }
             Ok(topic) => {
-                let (app, outbox) = (Arc::clone(&self.app), self.outbox.clone());
-                let task = self.tasks.spawn(watch::run(app, outbox, topic, after));
-                self.watched.insert(name.clone(), (topic, task));
+                let watching = Hub::watch(&self.app, topic, self.outbox.clone(), after);
+                self.watched.insert(topic, watching);
                 None
             }
         };
@@ -243,16 +269,6 @@ impl Connection {
             Some(why) => self.outbox.frame(&ServerFrame::Unwatched { topic: name, why }),
             None => Ok(()),
         }
-    }
-
-    async fn may_watch(&self, topic: Topic) -> bool {
-        for who in self.caller.all() {
-            let relation = relation(&self.app, who, topic).await;
-            if access::may_watch(who, relation.unwrap_or(Relation::Other), topic) {
-                return true;
-            }
-        }
-        false
     }
 
     /// Whether one more frame may come now.
@@ -305,25 +321,22 @@ impl Connection {
     }
 }
 
-/// Carries out one command after the other, so that they happen in the order in which they came.
-async fn carry_out(
-    app: Shared,
-    caller: Arc<Caller>,
-    mut asked: mpsc::Receiver<Box<Asked>>,
-    outbox: Outbox,
-) {
-    while let Some(asked) = asked.recv().await {
-        let command_id = asked.command_id;
-        let frame = match answer(&app, &caller, *asked).await {
-            Answer::Done { epoch, seq, answer } => {
-                ServerFrame::Done { command_id, epoch, seq, answer }
-            }
-            Answer::Refused(why) => ServerFrame::Refused { command_id, why },
-        };
-        if outbox.frame(&frame).is_err() {
-            return;
+/// The answer to the command that is carried out; none for ever where there is none.
+async fn answered(answering: &mut Option<Answering>) -> ServerFrame {
+    match answering {
+        Some(answering) => answering.await,
+        None => pending().await,
+    }
+}
+
+async fn may_watch(app: &Shared, caller: &Caller, topic: Topic) -> bool {
+    for who in caller.all() {
+        let relation = relation(app, who, topic).await;
+        if access::may_watch(who, relation.unwrap_or(Relation::Other), topic) {
+            return true;
         }
     }
+    false
 }
 
 async fn answer(app: &Shared, caller: &Caller, asked: Asked) -> Answer {
@@ -354,9 +367,4 @@ async fn answer(app: &Shared, caller: &Caller, asked: Asked) -> Answer {
 
 fn refused(code: &str, text: &str) -> Answer {
     Answer::Refused(Why::new(code, text))
-}
-
-/// A message that ends a socket.
-fn closing(code: u16) -> Message {
-    Message::Close(Some(CloseFrame { code, reason: "".into() }))
 }

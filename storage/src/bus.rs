@@ -26,7 +26,7 @@ type Senders = HashMap<Topic, Vec<mpsc::Sender<Arc<Published>>>>;
 /// See the module.
 #[derive(Default)]
 pub struct LocalBus {
-    senders: Mutex<Senders>,
+    senders: Arc<Mutex<Senders>>,
 }
 
 impl Bus for LocalBus {
@@ -48,15 +48,28 @@ impl Bus for LocalBus {
         let (sender, receiver) = mpsc::channel(behind_max);
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let watchers = senders.entry(topic).or_default();
-        // Watchers of a quiet topic come and go without a frame that would find them gone.
-        watchers.retain(|watcher| !watcher.is_closed());
         watchers.push(sender);
-        Box::new(Watcher { receiver })
+        Box::new(Watcher { topic, receiver, senders: Arc::clone(&self.senders) })
     }
 }
 
 struct Watcher {
+    topic: Topic,
     receiver: mpsc::Receiver<Arc<Published>>,
+    senders: Arc<Mutex<Senders>>,
+}
+
+/// Watchers of a quiet topic come and go without a frame that would find them gone.
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(watchers) = senders.get_mut(&self.topic) else { return };
+        watchers.retain(|watcher| !watcher.is_closed());
+        if watchers.is_empty() {
+            senders.remove(&self.topic);
+        }
+    }
 }
 
 #[async_trait]
@@ -110,8 +123,10 @@ mod tests {
     #[tokio::test]
     async fn watchers_that_are_gone_are_forgotten() {
         let bus = LocalBus::default();
-        drop(bus.subscribe(Topic::Contents));
-        bus.publish(frame(1));
+        let (one, other) = (bus.subscribe(Topic::Contents), bus.subscribe(Topic::Contents));
+        drop(one);
+        assert_eq!(bus.senders.lock().unwrap()[&Topic::Contents].len(), 1);
+        drop(other);
         assert!(bus.senders.lock().unwrap().is_empty());
     }
 }

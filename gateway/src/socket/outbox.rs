@@ -1,135 +1,294 @@
-//! What waits to be written to one socket: bounded in bytes.
+//! What goes out to one socket: written at once by whoever has it, queued only while the socket takes
+//! nothing, and bounded in bytes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    io::{Error, ErrorKind, IoSlice, Result as Io},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use domain::frame::ServerFrame;
-use tokio::sync::{Notify, mpsc};
+use tokio::{net::TcpStream, sync::Notify};
+
+use super::wire::{self, Kind};
 
 /// How many bytes may wait; behind that the client resumes on another socket.
 const BYTES_MAX: usize = 256 * 1024;
-/// How long a goodbye may take.
-const CLOSING: std::time::Duration = std::time::Duration::from_secs(5);
-/// How many messages may wait.
-const MESSAGES_MAX: usize = 1_024;
+/// From here on a socket is slow: what can be read again later is not queued for it.
+const BYTES_MANY: usize = 64 * 1024;
+/// What a queued frame takes beside its bytes.
+const FRAME_BYTES: usize = 64;
+/// How many frames one system call writes at most.
+const SLICES: usize = 32;
 
-/// The socket takes in too slowly.
+/// The socket takes in too slowly, or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Overflow;
+pub(crate) struct Overflow;
 
-/// The end where messages go in.
-#[derive(Clone)]
-pub(super) struct Outbox {
-    messages: mpsc::Sender<Message>,
-    fill: Arc<Fill>,
+/// What became of a frame that need not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Taken,
+    /// Too much waits already.
+    Slow,
 }
 
-/// The end where they come out.
-pub(super) struct Waiting {
-    messages: mpsc::Receiver<Message>,
-    fill: Arc<Fill>,
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Outbox(Arc<Inner>);
+
+struct Inner {
+    stream: TcpStream,
+    queue: Mutex<Queue>,
+    /// Something waits to be written, or nothing is taken any more.
+    stirred: Notify,
+    /// There is room again.
+    roomy: Notify,
 }
 
 #[derive(Default)]
-struct Fill {
-    bytes: AtomicUsize,
-    is_over: AtomicBool,
-    over: Notify,
+struct Queue {
+    /// Whole frames; of the first one, what is not written yet.
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// Nothing more is taken.
+    is_over: bool,
 }
 
 impl Outbox {
-    pub(super) fn new() -> (Self, Waiting) {
-        let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
-        let fill = Arc::new(Fill::default());
-        (Self { messages: sender, fill: Arc::clone(&fill) }, Waiting { messages: receiver, fill })
+    pub(super) fn new(stream: TcpStream) -> Self {
+        let (queue, stirred, roomy) = (Mutex::default(), Notify::new(), Notify::new());
+        Self(Arc::new(Inner { stream, queue, stirred, roomy }))
     }
 
-    /// Sends a frame.
-    pub(super) fn frame(&self, frame: &ServerFrame) -> Result<(), Overflow> {
-        let text = serde_json::to_string(frame).expect("frames are plain data");
-        self.send(Message::Text(text.into()))
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.0.stream
     }
 
-    /// Sends text that is shared with other sockets.
-    pub(super) fn text(&self, text: Bytes) -> Result<(), Overflow> {
-        let text = Utf8Bytes::try_from(text).expect("frames are text");
-        self.send(Message::Text(text))
+    /// Sends a frame of the protocol.
+    pub(crate) fn frame(&self, frame: &ServerFrame) -> Result<(), Overflow> {
+        let text = serde_json::to_vec(frame).expect("frames are plain data");
+        self.send(wire::frame(Kind::Text, &text))
     }
 
-    pub(super) fn send(&self, message: Message) -> Result<(), Overflow> {
-        let bytes = length(&message);
-        let before = self.fill.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // A single large frame may pass: only a backlog counts.
-        if (BYTES_MAX < before) || self.messages.try_send(message).is_err() {
-            self.fill.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.fill.is_over.store(true, Ordering::Relaxed);
-            self.fill.over.notify_one();
+    /// Sends a whole frame, as [`wire::frame`] makes it and others may share it. Never waits.
+    pub(crate) fn send(&self, frame: Bytes) -> Result<(), Overflow> {
+        self.send_to(self.queue(), frame)
+    }
+
+    /// As [`Self::send`], unless the socket is slow.
+    pub(crate) fn offer(&self, frame: Bytes) -> Result<Offered, Overflow> {
+        let queue = self.queue();
+        if BYTES_MANY < queue.bytes {
+            return Ok(Offered::Slow);
+        }
+        self.send_to(queue, frame).map(|()| Offered::Taken)
+    }
+
+    fn send_to(&self, mut queue: MutexGuard<'_, Queue>, frame: Bytes) -> Result<(), Overflow> {
+        if queue.is_over {
             return Err(Overflow);
         }
+        if queue.frames.is_empty() {
+            match self.0.stream.try_write(&frame) {
+                Ok(written) if written == frame.len() => return Ok(()),
+                Ok(written) => queue.push(frame.slice(written..)),
+                Err(error) if is_later(&error) => queue.push(frame),
+                Err(_) => return Err(self.end(queue)),
+            }
+            self.0.stirred.notify_one();
+            return Ok(());
+        }
+        // A single large frame may pass: only a backlog counts.
+        if BYTES_MAX < queue.bytes {
+            return Err(self.end(queue));
+        }
+        queue.push(frame);
         Ok(())
     }
 
-    /// Waits until half of what may wait has been written, for senders of long tales.
-    pub(super) async fn room(&self) {
-        while BYTES_MAX / 2 < self.fill.bytes.load(Ordering::Relaxed) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    /// Waits until there is room, for senders of long tales; fails when nothing more is taken.
+    pub(crate) async fn room(&self) -> Result<(), Overflow> {
+        loop {
+            let roomy = self.0.roomy.notified();
+            {
+                let queue = self.queue();
+                if queue.is_over {
+                    return Err(Overflow);
+                }
+                if queue.bytes <= BYTES_MANY {
+                    return Ok(());
+                }
+            }
+            roomy.await;
         }
     }
 
-    /// Waits until something could not be sent.
-    pub(super) async fn overflowed(&self) {
-        while !self.fill.is_over.load(Ordering::Relaxed) {
-            self.fill.over.notified().await;
+    /// Writes what waits, whenever the socket takes something. Ends when nothing more is taken.
+    /// Cancelling it loses nothing.
+    pub(super) async fn drain(&self) {
+        loop {
+            match self.write_on() {
+                Ok(true) => self.0.stirred.notified().await,
+                Ok(false) => drop(self.0.stream.writable().await),
+                Err(Overflow) => return,
+            }
         }
     }
 
-    /// Says goodbye and closes, if the socket still takes it.
-    pub(super) async fn close(self, code: u16) {
-        let bye = ServerFrame::Bye { code, retry_after_ms: None };
-        self.frame(&bye).ok();
-        // The writer ends with this; who does not take it in is left without.
-        let closing = async {
-            self.messages.send(super::closing(code)).await.ok();
-            self.messages.closed().await;
-        };
-        tokio::time::timeout(CLOSING, closing).await.ok();
+    /// Waits until all is written, or nothing more is taken.
+    pub(super) async fn empty(&self) {
+        while let Ok(false) = self.write_on() {
+            self.0.stream.writable().await.ok();
+        }
+    }
+
+    /// Takes nothing more, and says so to whoever waits.
+    pub(super) fn finish(&self) {
+        self.end(self.queue());
+    }
+
+    /// Writes as much as the socket takes now. Answers whether that was all.
+    fn write_on(&self) -> Result<bool, Overflow> {
+        let mut queue = self.queue();
+        loop {
+            if queue.is_over {
+                return Err(Overflow);
+            }
+            if queue.frames.is_empty() {
+                return Ok(true);
+            }
+            match queue.write(&self.0.stream) {
+                Ok(()) => {}
+                Err(error) if is_later(&error) => return Ok(false),
+                Err(_) => return Err(self.end(queue)),
+            }
+            if queue.bytes <= BYTES_MANY {
+                self.0.roomy.notify_waiters();
+            }
+        }
+    }
+
+    fn end(&self, mut queue: MutexGuard<'_, Queue>) -> Overflow {
+        *queue = Queue { is_over: true, ..Queue::default() };
+        drop(queue);
+        self.0.stirred.notify_one();
+        self.0.roomy.notify_waiters();
+        Overflow
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    pub(super) async fn next(&mut self) -> Option<Message> {
-        let message = self.messages.recv().await?;
-        self.fill.bytes.fetch_sub(length(&message), Ordering::Relaxed);
-        Some(message)
+impl Queue {
+    fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len() + FRAME_BYTES;
+        self.frames.push_back(frame);
+    }
+
+    /// Writes some of what waits, several frames at once.
+    fn write(&mut self, stream: &TcpStream) -> Io<()> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+            *slice = IoSlice::new(frame);
+            count += 1;
+        }
+        let written = stream.try_write_vectored(slices.get(..count).unwrap_or_default())?;
+        if written == 0 {
+            return Err(Error::from(ErrorKind::WriteZero));
+        }
+        self.written(written);
+        Ok(())
+    }
+
+    fn written(&mut self, mut bytes: usize) {
+        while let Some(first) = self.frames.front_mut() {
+            if bytes < first.len() {
+                self.bytes -= bytes;
+                *first = first.slice(bytes..);
+                return;
+            }
+            bytes -= first.len();
+            self.bytes -= first.len() + FRAME_BYTES;
+            self.frames.pop_front();
+        }
+        // An idle socket keeps no room for a queue.
+        self.frames = VecDeque::new();
     }
 }
 
-fn length(message: &Message) -> usize {
-    match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
-    }
+fn is_later(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
     use super::*;
 
+    async fn pair() -> (Outbox, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Outbox::new(listener.accept().await.unwrap().0), client)
+    }
+
+    fn numbered(n: usize) -> Bytes {
+        wire::frame(Kind::Text, format!("{n:>20000}").as_bytes())
+    }
+
+    /// Sends until the system's own buffers are full and something waits.
+    fn fill(outbox: &Outbox) -> usize {
+        let waits = |n: &usize| {
+            outbox.send(numbered(*n)).unwrap();
+            !outbox.queue().frames.is_empty()
+        };
+        (0..1_000).find(waits).unwrap() + 1
+    }
+
     #[tokio::test]
-    async fn a_backlog_has_a_limit_and_is_told() {
-        let (outbox, mut waiting) = Outbox::new();
-        let text = Bytes::from("x".repeat(100 * 1024));
-        for _ in 0..3 {
-            outbox.text(text.clone()).unwrap();
+    async fn a_backlog_has_a_limit_and_ends_the_socket() {
+        let (outbox, _client) = pair().await;
+        let sent = fill(&outbox);
+        let more = (sent..sent + 100).find(|n| outbox.send(numbered(*n)).is_err()).unwrap() - sent;
+        assert!((10..=14).contains(&more), "{more}");
+        outbox.drain().await;
+        assert_eq!(outbox.room().await, Err(Overflow));
+        assert_eq!(outbox.queue().frames.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_waited_arrives_whole_and_in_order() {
+        let (outbox, mut client) = pair().await;
+        let sent = fill(&outbox);
+        for n in sent..sent + 10 {
+            outbox.send(numbered(n)).unwrap();
         }
-        assert_eq!(outbox.text(text.clone()), Err(Overflow));
-        outbox.overflowed().await;
-        waiting.next().await.unwrap();
-        assert_eq!(outbox.text(text), Ok(()));
+        assert_eq!(outbox.offer(numbered(0)), Ok(Offered::Slow));
+        let read = async {
+            let mut all = vec![0; numbered(0).len() * (sent + 10)];
+            client.read_exact(&mut all).await.unwrap();
+            all
+        };
+        let all = tokio::select! { all = read => all, () = outbox.drain() => panic!("it ended") };
+        let expected: Vec<u8> = (0..sent + 10).flat_map(numbered).collect();
+        assert!(all == expected);
+        assert_eq!(outbox.queue().bytes, 0);
+        outbox.room().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_ends_it() {
+        let (outbox, client) = pair().await;
+        drop(client);
+        outbox.stream().readable().await.unwrap();
+        while outbox.send(numbered(0)).is_ok() {
+            outbox.stream().writable().await.unwrap();
+        }
+        outbox.drain().await;
     }
 }

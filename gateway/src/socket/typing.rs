@@ -10,7 +10,8 @@ use domain::{
 use super::{Connection, outbox::Overflow};
 use crate::{
     access::{self, Relation},
-    caller::relation,
+    app::Shared,
+    caller::{Caller, relation},
 };
 
 impl Connection {
@@ -20,7 +21,7 @@ impl Connection {
         submission: SubmissionId,
         typed: Typed,
     ) -> Result<(), Overflow> {
-        let passed = if self.may_type(submission).await {
+        let passed = if may_type(&self.app, &self.caller, submission).await {
             self.app.node.pass(submission, typed).await
         } else {
             Err(Why::new("forbidden", "this is not your run"))
@@ -30,14 +31,14 @@ impl Connection {
             Err(why) => self.outbox.frame(&ServerFrame::Untyped { submission, why }),
         }
     }
+}
 
-    async fn may_type(&self, submission: SubmissionId) -> bool {
-        for who in self.caller.all() {
-            let relation = relation(&self.app, who, Topic::Output(submission)).await;
-            if access::may_type(who, relation.unwrap_or(Relation::Other)) {
-                return true;
-            }
+async fn may_type(app: &Shared, caller: &Caller, submission: SubmissionId) -> bool {
+    for who in caller.all() {
+        let relation = relation(app, who, Topic::Output(submission)).await;
+        if access::may_type(who, relation.unwrap_or(Relation::Other)) {
+            return true;
         }
-        false
     }
+    false
 }

@@ -1,0 +1,188 @@
+//! Where a topic's rows are read from, for who has not seen them yet.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use actors::{board::Board, journal::STREAM_EPOCH};
+use bytes::Bytes;
+use domain::{
+    frame::RowsFrame,
+    ids::{CampaignId, SubmissionId},
+    ports::{AppendError, Published, RowQuery, Unavailable},
+    rows::Topic,
+    stream::Stream,
+};
+
+use crate::{
+    app::{App, Shared},
+    socket::wire::{self, Kind},
+};
+
+/// How many rows are read at once.
+const PAGE: usize = 500;
+/// How large a page of a reset is at most, in bytes.
+const PAGE_BYTES: usize = 48 * 1024;
+
+/// See the module.
+pub(super) struct Source {
+    app: Weak<App>,
+    topic: Topic,
+    /// Kept at work as long as somebody watches.
+    board: Mutex<Option<Arc<Board>>>,
+}
+
+/// What was read: whole frames for a socket, and up to where they bring it.
+pub(super) struct Reading {
+    pub(super) pages: Vec<Bytes>,
+    pub(super) after: (u64, u64),
+}
+
+impl Source {
+    pub(super) fn new(app: &Shared, topic: Topic) -> Self {
+        Self { app: Arc::downgrade(app), topic, board: Mutex::default() }
+    }
+
+    /// The epoch of a stream's own topic, which resumes across owners.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        matches!(self.topic, Topic::Of(_)).then_some(STREAM_EPOCH)
+    }
+
+    /// Whether the board that was read from is there no more.
+    pub(super) fn is_lost(&self) -> bool {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        board.as_ref().is_some_and(|board| !board.is_alive())
+    }
+
+    /// What changed since `after` (epoch and seq), or everything.
+    pub(super) async fn read(&self, after: (u64, u64)) -> Result<Reading, Unavailable> {
+        let app = self.app.upgrade().ok_or_else(|| unavailable("the server stops"))?;
+        match self.topic {
+            Topic::Monitor(campaign) | Topic::Wall(campaign) => {
+                self.joined(&app, campaign, after).await
+            }
+            Topic::Output(submission) => Ok(output(&app, submission)),
+            Topic::Of(stream) => self.stream(&app, stream, after.1).await,
+            Topic::Candidates(_)
+            | Topic::Contents
+            | Topic::Tests
+            | Topic::Campaigns
+            | Topic::Queue
+            | Topic::Unfiled => Err(unavailable("this is for no page")),
+        }
+    }
+
+    /// A topic of one stream: read from the store, resumable by its seq.
+    async fn stream(&self, app: &App, stream: Stream, after: u64) -> Result<Reading, Unavailable> {
+        let rows = self.rows(app, Some(after).filter(|after| *after > 0)).await?;
+        let newest = rows.iter().map(|row| row.1).max();
+        let resumes = after > 0 && (newest.is_some() || knows(app, stream, after).await?);
+        let rows = if resumes || after == 0 { rows } else { self.rows(app, None).await? };
+        let seq =
+            rows.iter().map(|row| row.1).max().unwrap_or(0).max(if resumes { after } else { 0 });
+        let rows = rows.into_iter().map(|(key, _, value)| (key, value)).collect();
+        let prev = resumes.then_some(after);
+        Ok(pages(self.topic, (STREAM_EPOCH, seq), prev, rows))
+    }
+
+    /// The rows that changed after a seq, or all that are there.
+    async fn rows(
+        &self,
+        app: &App,
+        changed_after: Option<u64>,
+    ) -> Result<Vec<(String, u64, Option<Bytes>)>, Unavailable> {
+        let (mut rows, mut after_key) = (vec![], None);
+        loop {
+            let query = RowQuery { topic: self.topic, after_key, changed_after, limit: PAGE };
+            let page = app.node.deps.store.rows(query).await?;
+            let is_last = page.len() < PAGE;
+            after_key = page.last().map(|row| row.key.clone());
+            rows.extend(page.into_iter().map(|row| (row.key, row.seq, row.value)));
+            if is_last {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// A topic that a board joins: resumable from its last frames, otherwise anew.
+    async fn joined(
+        &self,
+        app: &App,
+        campaign: CampaignId,
+        after: (u64, u64),
+    ) -> Result<Reading, Unavailable> {
+        let board = app.node.board(campaign).await.ok_or_else(|| unavailable("no board"))?;
+        let frames = board.read(self.topic, after).await.ok_or_else(|| unavailable("no board"))?;
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+        let Some((first, last)) = frames.first().zip(frames.last()) else {
+            return Ok(Reading { pages: vec![], after });
+        };
+        let after = (last.frame.epoch, last.frame.seq);
+        if first.frame.reset {
+            let pages = frames.iter().map(|page| wire::frame(Kind::Text, &page.text)).collect();
+            return Ok(Reading { pages, after });
+        }
+        Ok(pages(self.topic, after, first.frame.prev, latest(&frames)))
+    }
+}
+
+/// Whether the stream has come as far as somebody says they have seen it. It has not, if it was
+/// restored from an older backup.
+async fn knows(app: &App, stream: Stream, seq: u64) -> Result<bool, Unavailable> {
+    match app.node.deps.store.head(stream).await {
+        Ok(head) => Ok(seq <= head.seq),
+        Err(AppendError::Unavailable(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+/// What a run prints: all of it so far.
+fn output(app: &App, submission: SubmissionId) -> Reading {
+    let RowsFrame { topic, epoch, seq, rows, .. } = app.node.outputs.read(submission);
+    pages(topic, (epoch, seq), None, rows)
+}
+
+/// The rows of several frames, each once and with its latest value.
+fn latest(frames: &[Arc<Published>]) -> Vec<(String, Option<Bytes>)> {
+    let rows = frames.iter().flat_map(|one| one.frame.rows.iter().cloned());
+    rows.collect::<BTreeMap<_, _>>().into_iter().collect()
+}
+
+/// Rows in frames of at most [`PAGE_BYTES`], but for a row that is larger by itself.
+fn pages(
+    topic: Topic,
+    after: (u64, u64),
+    prev: Option<u64>,
+    rows: Vec<(String, Option<Bytes>)>,
+) -> Reading {
+    let mut pages: Vec<Vec<(String, Option<Bytes>)>> = vec![vec![]];
+    let mut bytes = 0;
+    for (key, value) in rows {
+        let row = key.len() + value.as_ref().map_or(0, Bytes::len);
+        if PAGE_BYTES < bytes + row && pages.last().is_some_and(|page| !page.is_empty()) {
+            pages.push(vec![]);
+            bytes = 0;
+        }
+        bytes += row;
+        if let Some(page) = pages.last_mut() {
+            page.push((key, value));
+        }
+    }
+    let last = pages.len() - 1;
+    let page = |(n, rows)| {
+        // Pages of one reading hang together by `more`; only the first has something before it.
+        let (prev, reset) = (prev.filter(|_| n == 0), prev.is_none() && n == 0);
+        let (epoch, seq) = after;
+        wire(&RowsFrame { topic, epoch, seq, prev, reset, more: n < last, rows })
+    };
+    Reading { pages: pages.into_iter().enumerate().map(page).collect(), after }
+}
+
+fn wire(frame: &RowsFrame) -> Bytes {
+    wire::frame(Kind::Text, frame.write().as_bytes())
+}
+
+fn unavailable(why: &'static str) -> Unavailable {
+    Unavailable(anyhow::anyhow!(why))
+}
