@@ -3,8 +3,8 @@ import { ask } from './server';
 
 export type Seat = { name: string; session: string; link: { code: string } };
 
-/** A campaign of one short program and one quiz, made over the interface: what most tests start from. */
-export async function make_room(page: Page, names: string[], settings: Record<string, unknown> = {}): Promise<{ campaign: string; seats: Seat[] }> {
+/** A campaign of one short program and one quiz, made over the interface: what most tests start from. `edit` may change the program before it is in use. */
+export async function make_room(page: Page, names: string[], settings: Record<string, unknown> = {}, edit?: (content: string) => Promise<void>): Promise<{ campaign: string; seats: Seat[] }> {
   const origin = new URL(page.url()).origin;
   const blob = async (text: string) => {
     const answer = await page.request.post(`${origin}/api/v1/blobs`, { data: text, headers: { 'content-type': 'application/octet-stream' } });
@@ -18,6 +18,7 @@ export async function make_room(page: Page, names: string[], settings: Record<st
   const quiz = { type: 'quiz', choices: [{ text: 'Yes', right: true }, { text: 'No', right: false }], several: false, partial: false };
   const content = (title: string, statement: string, component: unknown) => ask<{ id: string }>(page, 'POST', 'contents', { document: { title, statement, tags: ['sums'], component, repairs: [], assumed: [] } });
   const sum = await content('The sum', 'Print $a + b$.\n\n## Input\n\nTwo numbers.', code);
+  await edit?.(sum.id);
   const question = await content('Is it so?', 'Choose one.', quiz);
   const questions = [sum, question].map(({ id }, n) => ({ content: id, version: 1, points: n === 0 ? 20 : 10, limit: null }));
   const made = await ask<{ id: string }>(page, 'POST', 'tests', { document: { title: 'Sums', time_allowed: 3_600_000, questions } });

@@ -39,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Sync::Full, readers: 4, pages_max: None }
+        Self { sync: Sync::Full, readers: 2, pages_max: None }
     }
 }
 

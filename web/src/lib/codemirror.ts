@@ -101,7 +101,7 @@ function run_key(key: string, events: EditorEvents, examples: boolean) {
 }
 
 function mode(label: string, read_only: boolean): Extension {
-  return [EditorState.readOnly.of(read_only), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': String(read_only) })];
+  return [EditorState.readOnly.of(read_only), EditorView.contentAttributes.of({ tabindex: '0', 'aria-label': label, 'aria-readonly': String(read_only) })];
 }
 
 /** Where custom is not four spaces. */

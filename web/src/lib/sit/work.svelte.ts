@@ -56,12 +56,15 @@ export class SessionWork implements Work {
   readonly #n: number;
   readonly #component: CodeComponent;
   #topics = new SvelteMap<string, Topic>();
+  // Made last: fields are there before what the constructor is given.
+  readonly console: Console;
 
   constructor(live: Live, sitting: Sitting, n: number, component: CodeComponent) {
     this.#live = live;
     this.#sitting = sitting;
     this.#n = n;
     this.#component = component;
+    this.console = this.#console();
   }
 
   get languages() {
@@ -114,8 +117,6 @@ export class SessionWork implements Work {
   output(submission: string, validator: number, channel: 'stdout' | 'stderr' | 'compiler'): string {
     return text_of(this.#topics.get(submission)?.row<Output>(`${validator}.${channel}`));
   }
-
-  readonly console: Console = this.#console();
 
   #console(): Console {
     const [live, topics] = [this.#live, this.#topics];
