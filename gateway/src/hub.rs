@@ -68,3 +68,6 @@ impl Drop for Watching {
         self.fan.remove(&self.watch);
     }
 }
+
+#[cfg(test)]
+mod tests;

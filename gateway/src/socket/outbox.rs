@@ -57,7 +57,7 @@ struct Queue {
 }
 
 impl Outbox {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         let (queue, stirred, roomy) = (Mutex::default(), Notify::new(), Notify::new());
         Self(Arc::new(Inner { stream, queue, stirred, roomy }))
     }
@@ -127,7 +127,7 @@ impl Outbox {
 
     /// Writes what waits, whenever the socket takes something. Ends when nothing more is taken.
     /// Cancelling it loses nothing.
-    pub(super) async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         loop {
             match self.write_on() {
                 Ok(true) => self.0.stirred.notified().await,
