@@ -17,6 +17,7 @@ use domain::{
     stream::{Origin, Stream},
 };
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::{error::Refusal, hub::Hub, limits::Limits, setup::Setup, tasks::Tasks};
 
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) connected: Connected,
     /// Connections, and what streams to them.
     pub(crate) tasks: Tasks,
+    /// Whether the server stops; each connection listens, and lets go once it has said goodbye.
+    pub(crate) stopping: watch::Sender<bool>,
     /// What is watched here.
     pub(crate) hub: Hub,
     /// Whose links were revoked.

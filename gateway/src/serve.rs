@@ -17,7 +17,7 @@ use storage::{
     bus::LocalBus,
     sqlite::{Options, Sqlite},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     api,
@@ -55,11 +55,16 @@ pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()
         }
     });
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
-    tracing::info!("stopping: runs that go on are awaited");
+    tracing::info!("stopping: everybody is told, and runs that go on are awaited");
+    app.stopping.send_replace(true);
+    tokio::time::timeout(GOODBYES, app.stopping.closed()).await.ok();
     app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
     Ok(())
 }
+
+/// How long a server that was told to stop waits until everybody knows.
+const GOODBYES: std::time::Duration = std::time::Duration::from_secs(2);
 
 async fn start(
     data: &Path,
@@ -90,6 +95,7 @@ async fn start(
         limits: Limits::default(),
         url,
         connected: Connected::default(),
+        stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
         revoked: Revoked::default(),

@@ -24,7 +24,10 @@ use domain::{
     run::Typed,
     stream::Stream,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
 use tungstenite::{Error, Message};
 
 use self::{
@@ -49,6 +52,9 @@ const FRAMES_BURST: u32 = 400;
 const FRAMES_A_SECOND: u32 = 100;
 /// The most that is given for the way to the server.
 const COMPENSATION_MAX: Ms = Ms(250);
+/// Over how long those come back whom a server that stops has told to: a socket takes a millisecond
+/// of it, so that the next server is not run over.
+const SPREAD_MS: std::ops::Range<u64> = 250..10_000;
 /// How long a goodbye may take.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -69,6 +75,8 @@ struct Asked {
 /// A command that is carried out.
 type Answering = Pin<Box<dyn Future<Output = ServerFrame> + Send>>;
 
+type Stopping = watch::Receiver<bool>;
+
 /// What one connection holds.
 struct Connection {
     app: Shared,
@@ -86,6 +94,8 @@ struct Connection {
 }
 
 async fn serve(app: Shared, caller: Caller, outbox: Outbox, first: Bytes) {
+    // Held until the goodbye is said: whoever stops the server waits for that.
+    let mut stopping = app.stopping.subscribe();
     let mut line = Line::new(outbox.clone(), first);
     let mut connection = Connection {
         app,
@@ -102,19 +112,32 @@ async fn serve(app: Shared, caller: Caller, outbox: Outbox, first: Bytes) {
     connection.arrive().await;
     // Nobody: the cookie has ended, or the link was revoked.
     let is_known = !connection.caller.all().is_empty();
-    let code = if is_known { connection.read(&mut line).await } else { Some(close::NOT_ALLOWED) };
+    let code = if is_known {
+        connection.read(&mut line, &mut stopping).await
+    } else {
+        Some(close::NOT_ALLOWED)
+    };
     connection.leave();
     match code {
-        Some(code) => say_goodbye(connection.outbox.clone(), line, code).await,
+        Some(code) => {
+            let retry_after_ms = (code == close::GOING_AWAY).then(|| place(&connection.app));
+            say_goodbye(connection.outbox.clone(), line, code, retry_after_ms).await;
+        }
         None => line.answer_close(),
     }
     connection.outbox.finish();
 }
 
+/// When one of all who are told to come back does so.
+fn place(app: &Shared) -> u64 {
+    let sockets = u64::try_from(app.stopping.receiver_count()).unwrap_or(u64::MAX);
+    fastrand::u64(..sockets.clamp(SPREAD_MS.start, SPREAD_MS.end))
+}
+
 /// Says goodbye, and waits until the client has closed: who drops a connection into which somebody
 /// writes takes back what was said last.
-async fn say_goodbye(outbox: Outbox, mut line: Line, code: u16) {
-    outbox.frame(&ServerFrame::Bye { code, retry_after_ms: None }).ok();
+async fn say_goodbye(outbox: Outbox, mut line: Line, code: u16, retry_after_ms: Option<u64>) {
+    outbox.frame(&ServerFrame::Bye { code, retry_after_ms }).ok();
     outbox.send(wire::close(code)).ok();
     let closed = async {
         outbox.empty().await;
@@ -125,7 +148,7 @@ async fn say_goodbye(outbox: Outbox, mut line: Line, code: u16) {
 
 impl Connection {
     /// Reads until the end. Answers the code to close with, if the client has not closed itself.
-    async fn read(&mut self, line: &mut Line) -> Option<u16> {
+    async fn read(&mut self, line: &mut Line, stopping: &mut Stopping) -> Option<u16> {
         let (ping_every, silence) = if self.presence.is_some() { CANDIDATES } else { OTHERS };
         let mut pings = interval(ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,6 +157,7 @@ impl Connection {
         let outbox = self.outbox.clone();
         loop {
             tokio::select! {
+                () = told_to_stop(stopping) => return Some(close::GOING_AWAY),
                 message = line.next() => {
                     heard_at = Instant::now();
                     if let Err(code) = self.hear(message?).await {
@@ -319,6 +343,11 @@ impl Connection {
         let row = actors::board::LinkRow { connected, at: self.app.now(), rtt_ms };
         actors::board::pass(&self.app.node.deps, campaign, format!("link.{session}"), &row);
     }
+}
+
+/// Waits until the server stops.
+async fn told_to_stop(stopping: &mut Stopping) {
+    stopping.wait_for(|stopping| *stopping).await.ok();
 }
 
 /// The answer to the command that is carried out; none for ever where there is none.

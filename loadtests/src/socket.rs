@@ -52,6 +52,7 @@ pub enum Heard {
     },
     Bye {
         code: u16,
+        retry_after_ms: Option<u64>,
     },
     /// The connection is over; with the code that the server gave.
     #[serde(skip)]

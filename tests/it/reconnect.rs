@@ -4,10 +4,12 @@
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use anyhow::ensure;
+use domain::frame::close;
 use loadtests::{
     candidate::{Candidate, PATIENCE},
     monitor::{Monitor, Sightings},
     player::{Manner, play},
+    socket::{Heard, Socket},
 };
 use serde_json::json;
 use tokio::{
@@ -90,4 +92,24 @@ async fn compare(setting: &mut Setting, mut candidate: Candidate) -> Done {
     let waiting = setting.row(&candidate).await?["waiting"].take();
     ensure!(waiting == json!([]), "{waiting}");
     Setting::all_well(&candidate)
+}
+
+#[tokio::test]
+async fn a_server_that_stops_tells_everybody_when_to_come_back() -> Done {
+    let mut setting = Setting::new(1).await?;
+    let mut candidates = setting.all_started().await?;
+    let mut socket = Socket::open(&candidates[0].browser).await?;
+    candidates.clear();
+    let told = async {
+        loop {
+            if let Heard::Bye { code, retry_after_ms } = socket.next().await {
+                break (code, retry_after_ms);
+            }
+        }
+    };
+    let ((code, retry_after_ms), stopped) = tokio::join!(told, setting.server.stop());
+    ensure!(stopped?.success());
+    ensure!(code == close::GOING_AWAY && retry_after_ms.is_some_and(|ms| ms < 10_000));
+    ensure!(matches!(socket.next().await, Heard::Closed(Some(close::GOING_AWAY))));
+    Ok(())
 }

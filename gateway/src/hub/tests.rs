@@ -61,6 +61,7 @@ async fn app() -> Shared {
         limits: Limits::default(),
         url: String::new(),
         connected: Connected::default(),
+        stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
         revoked: Revoked::default(),
