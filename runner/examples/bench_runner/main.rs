@@ -32,11 +32,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn bench() -> anyhow::Result<()> {
-    let sandbox = NamespaceSandbox::new(Config { slots: 2, ..Config::default() }).await?;
+    // With a second slot free a job's inputs would run two at a time, and slow each other down.
+    let sandbox = NamespaceSandbox::new(Config { slots: 1, ..Config::default() }).await?;
     let mut out = std::io::stdout();
     writeln!(out, "isolation: {}", sandbox.isolation())?;
     let mut figures = side_by_side(&sandbox, &mut out).await?;
-    figures.extend(at_once(&sandbox).await);
+    figures.extend(at_once(&sandbox).await?);
     figures.extend(stopped(&sandbox).await?);
     let python = times(&sandbox.run_told(&python()).await)?;
     figures.push(at_most("Python hello, end to end, p50", median(python), "ms", 20.0, 6.0));
@@ -119,16 +120,17 @@ async fn side_by_side(
 }
 
 /// Runs a second with one job and with two at once, the best of three: others can only slow it.
-async fn at_once(sandbox: &NamespaceSandbox) -> [Value; 2] {
+async fn at_once(alone: &NamespaceSandbox) -> anyhow::Result<[Value; 2]> {
+    let both = NamespaceSandbox::new(Config { slots: 2, ..Config::default() }).await?;
     let (mut one, mut two) = (0.0_f64, 0.0_f64);
     for _ in 0..3 {
-        one = one.max(throughput(sandbox, 1).await);
-        two = two.max(throughput(sandbox, 2).await);
+        one = one.max(throughput(alone, 1).await);
+        two = two.max(throughput(&both, 2).await);
     }
-    [
+    Ok([
         at_least("runs with 1 job", one, "1/s", 250.0, 450.0),
         at_least("runs with 2 jobs", two, "1/s", 400.0, 800.0),
-    ]
+    ])
 }
 
 /// How long after its limit a program that waits is told of, and until nothing of it is alive.
