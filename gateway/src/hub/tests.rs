@@ -177,12 +177,13 @@ async fn follow(
     cuts: Arc<AtomicUsize>,
 ) -> View {
     let mut random = Rng::with_seed(seed);
-    let mut view = View::default();
+    let (mut view, mut whole) = (View::default(), View::default());
     loop {
+        // Who is cut off in the middle of a reading has seen nothing of it, as the page says, too.
+        view.clone_from(&whole);
         let (outbox, mut client) = pair().await;
         let _watching = Hub::watch(&app, topic, outbox.clone(), (view.epoch, view.seq));
         let mut left = random.u32(0..12);
-        // In the middle of a reading one begins anew.
         let is_cut_off = loop {
             let frame = tokio::select! {
                 biased;
@@ -192,6 +193,9 @@ async fn follow(
             };
             let Some(frame) = frame else { break true };
             view.take(&frame).unwrap();
+            if view.is_whole() {
+                whole.clone_from(&view);
+            }
             left = left.saturating_sub(1);
             if left == 0 && view.is_whole() && end.borrow().is_none() {
                 break true;
