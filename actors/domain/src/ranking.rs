@@ -61,9 +61,11 @@ pub struct Ranked<K> {
 
 /// Contestants in order, best first; of equals who came to it first, then by key.
 ///
-/// A B+-tree with counts, nodes of 64, beside a table from key to score. A treap has no such runs of
-/// neighbours to read at once; a Fenwick tree over buckets needs to know beforehand what scores
-/// there may be.
+/// A B+-tree with counts beside a table from key to score. Of 100,000 contestants, one moved and one
+/// ranked took this much processor time (medians of 7 rounds in turns, 200,000 each, on a busy
+/// machine): nodes of 128 1.01 and 0.77 µs, of 64 1.19 and 0.85, of 32 1.26 and 0.75, of 16 1.44 and
+/// 0.75; a treap in one array 2.21 and 0.80. A Fenwick tree over buckets was not tried: it has to know
+/// beforehand what scores there may be, and times order equals.
 #[derive(Clone, Debug)]
 pub struct Ranking<K> {
     scores: HashMap<K, Score>,
@@ -122,6 +124,12 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
     /// The score of one.
     pub fn score(&self, key: &K) -> Option<Score> {
         self.scores.get(key).copied()
+    }
+
+    /// The row of one.
+    pub fn row(&self, key: &K) -> Option<Ranked<K>> {
+        let score = self.score(key)?;
+        Some(Ranked { rank: self.rank_of(score.standing), key: *key, score })
     }
 
     /// The rank of one, from 1.

@@ -44,6 +44,7 @@ proptest! {
         prop_assert_eq!(ranking.window(from, count), window);
         for (place, row) in sorted.iter().enumerate() {
             prop_assert_eq!(ranking.rank(&row.key), Some(row.rank));
+            prop_assert_eq!(ranking.row(&row.key), Some(*row));
             prop_assert_eq!(ranking.place(&row.key), Some(place));
             prop_assert_eq!(ranking.at(place), Some(*row));
             let around = &sorted[place.saturating_sub(5)..sorted.len().min(place + 6)];

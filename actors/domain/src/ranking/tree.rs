@@ -5,8 +5,9 @@
 
 #![expect(clippy::indexing_slicing, reason = "an index comes from a search in the same node")]
 
-/// How many items a leaf has at most, and how many children a node. Measured, see [`super`].
-const WIDTH: usize = 64;
+/// How many items a leaf has at most, and how many children a node. Measured, see
+/// [`Ranking`](super::Ranking); few in tests, so that these come to many nodes.
+const WIDTH: usize = if cfg!(test) { 8 } else { 128 };
 /// A node with fewer joins a neighbour if both fit into one.
 const SPARSE: usize = WIDTH / 4;
 
@@ -260,11 +261,11 @@ mod tests {
     fn a_tree_stays_shallow_however_it_is_filled_and_emptied() {
         let mut tree = Tree::new();
         (0_u32..100_000).for_each(|item| tree.insert(item));
-        assert!(depth(&tree.root) <= 4);
+        assert!(depth(&tree.root) <= 9, "half full: 4 to the power of 9 are more than enough");
         // All but every hundredth go, and nodes with them.
         (0..100_000).filter(|item| item % 100 > 0).for_each(|item| assert!(tree.remove(&item)));
         assert_eq!(tree.len(), 1_000);
-        assert!(depth(&tree.root) <= 3 && leaves(&tree.root) <= 100);
+        assert!(depth(&tree.root) <= 6 && leaves(&tree.root) <= 600);
         (0..100_000).step_by(100).for_each(|item| assert!(tree.remove(&item)));
         assert_eq!((tree.len(), depth(&tree.root)), (0, 1));
     }
