@@ -1,6 +1,7 @@
 //! Boards: a campaign's live monitor and its wall, joined from all its sessions by one actor while
 //! somebody watches.
 
+mod boards;
 mod ring;
 mod rows;
 mod standings;
@@ -8,10 +9,7 @@ mod wall;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,14 +25,20 @@ use domain::{
     session::TypingRow,
     stream::Stream,
 };
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult,
-};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-pub use self::standings::{Sitting, Standings};
-use self::{ring::Ring, wall::Wall};
+pub use self::{
+    boards::Boards,
+    standings::{Sitting, Standings},
+};
+use self::{
+    boards::Epochs,
+    ring::Ring,
+    rows::{json, parsed},
+    wall::Wall,
+};
 use crate::deps::Deps;
 
 /// How often what changed is sent.
@@ -43,31 +47,8 @@ const FLUSH: Duration = Duration::from_millis(200);
 const FLUSH_WALL: Duration = Duration::from_millis(250);
 /// How often everything is read again, in case a frame was lost.
 const REREAD: Duration = Duration::from_secs(15);
-/// How many are shown to a candidate on either side of them.
-const AROUND: usize = 5;
 /// How many rows are read at once.
 const PAGE: usize = 1_000;
-
-/// The boards that somebody watches.
-#[derive(Default)]
-pub struct Boards {
-    known: Mutex<HashMap<CampaignId, Weak<Board>>>,
-    epochs: Arc<Epochs>,
-}
-
-/// Gives each board, and each window of a wall, an epoch greater than all before: what was seen of
-/// another one cannot be gone on from.
-#[derive(Default)]
-struct Epochs(AtomicU64);
-
-impl Epochs {
-    fn next(&self, now: At) -> u64 {
-        let now = u64::try_from(now.0).unwrap_or(0);
-        let next = |last: u64| Some(now.max(last + 1));
-        let last = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-        last.map_or(now, |last| now.max(last + 1))
-    }
-}
 
 /// A board; it stops when nobody holds it any more.
 pub struct Board(ActorRef<Msg>);
@@ -93,38 +74,6 @@ pub fn pass(deps: &Deps, campaign: CampaignId, key: String, row: &impl Serialize
     let topic = Topic::Candidates(campaign);
     let frame = RowsFrame { topic, epoch: 0, seq: 0, prev: None, reset: false, more: false, rows };
     deps.bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
-}
-
-impl Boards {
-    /// The board of `campaign`, made if there is none. Keep it as long as you watch.
-    pub async fn board(
-        &self,
-        deps: &Deps,
-        campaign: CampaignId,
-        supervisor: ActorCell,
-    ) -> Option<Arc<Board>> {
-        if let Some(board) = self.known(campaign) {
-            return Some(board);
-        }
-        let arguments = (deps.clone(), campaign, Arc::clone(&self.epochs));
-        let (actor, _) = Actor::spawn_linked(None, Joiner, arguments, supervisor).await.ok()?;
-        let board = Arc::new(Board(actor));
-        // Two may have been made at once: the first one in stays, the other one is dropped.
-        let mut boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        boards.retain(|_, board| board.strong_count() > 0);
-        let first = boards.get(&campaign).and_then(Weak::upgrade);
-        if let Some(first) = first.filter(|first| first.is_alive()) {
-            return Some(first);
-        }
-        boards.insert(campaign, Arc::downgrade(&board));
-        Some(board)
-    }
-
-    fn known(&self, campaign: CampaignId) -> Option<Arc<Board>> {
-        let boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that failed may still be held by others, who find out when they read.
-        boards.get(&campaign)?.upgrade().filter(|board| board.is_alive())
-    }
 }
 
 impl Board {
@@ -285,8 +234,7 @@ impl Actor for Joiner {
                 reply.send(frames).ok();
             }
             Msg::Place(session, reply) => {
-                let rows = state.wall_rows(&state.standings.ranking().around(&session, AROUND));
-                reply.send(rows).ok();
+                reply.send(state.place(session)).ok();
             }
             Msg::Flush => state.flush().await,
             Msg::FlushWall => state.flush_wall(),
@@ -447,12 +395,4 @@ impl State {
         let ring = if topic == self.monitor.topic() { &self.monitor } else { self.wall.first() };
         ring.since(after).unwrap_or_else(|| ring.anew())
     }
-}
-
-fn json(row: &impl Serialize) -> Bytes {
-    serde_json::to_vec(row).expect("rows are plain data").into()
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(value: Option<&Bytes>) -> Option<T> {
-    serde_json::from_slice(value?).ok()
 }

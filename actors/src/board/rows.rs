@@ -14,7 +14,7 @@ use domain::{
 use serde::Serialize;
 
 use super::{
-    Seen, State, json, parsed,
+    Seen, State,
     ring::Change,
     standings::{Shown, minute},
 };
@@ -214,4 +214,12 @@ fn wall_name(names: WallNames, contact: Option<&Contact>) -> Option<String> {
 /// A key that tells nobody which session it is.
 fn wall_key(session: SessionId) -> String {
     sha256_hex(session.uuid().as_bytes()).chars().take(16).collect()
+}
+
+pub(super) fn json(row: &impl Serialize) -> Bytes {
+    serde_json::to_vec(row).expect("rows are plain data").into()
+}
+
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(value: Option<&Bytes>) -> Option<T> {
+    serde_json::from_slice(value?).ok()
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    ids::CampaignId,
+    ids::{CampaignId, SessionId},
     ports::Published,
     rows::{Topic, Window},
 };
@@ -15,6 +15,8 @@ use super::{State, ring::Ring};
 /// How many windows are kept besides the first. For more, the one asked for longest ago goes; who
 /// looks at it begins anew.
 const WINDOWS_MAX: usize = 64;
+/// How many are shown to a candidate on either side of them.
+const AROUND: usize = 5;
 /// How long one is kept for which nobody asks.
 const KEPT: Duration = Duration::from_mins(1);
 
@@ -83,6 +85,10 @@ impl State {
         let Some(other) = self.wall.others.get_mut(&window) else { return vec![] };
         other.asked_at = Instant::now();
         other.ring.since(after).unwrap_or_else(|| other.ring.anew())
+    }
+
+    pub(super) fn place(&self, session: SessionId) -> Vec<(String, Bytes)> {
+        self.wall_rows(&self.standings.ranking().around(&session, AROUND))
     }
 
     fn fill(&mut self, window: Window) {
