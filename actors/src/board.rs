@@ -1,15 +1,15 @@
 //! Boards: a campaign's live monitor and its wall, joined from all its sessions by one actor while
 //! somebody watches.
 
+mod boards;
 mod ring;
 mod rows;
+mod standings;
+mod wall;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,33 +21,34 @@ use domain::{
     ids::{CampaignId, SessionId},
     people::Contact,
     ports::{Published, RowQuery, Unavailable},
-    rows::Topic,
-    session::{CandidateRow, TypingRow},
+    rows::{Topic, Window},
+    session::TypingRow,
     stream::Stream,
 };
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult,
-};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use self::ring::Ring;
+pub use self::{
+    boards::Boards,
+    standings::{Sitting, Standings},
+};
+use self::{
+    boards::Epochs,
+    ring::Ring,
+    rows::{json, parsed},
+    wall::Wall,
+};
 use crate::deps::Deps;
 
 /// How often what changed is sent.
 const FLUSH: Duration = Duration::from_millis(200);
+/// The same for a wall, where one change moves many rows, in many places.
+const FLUSH_WALL: Duration = Duration::from_millis(250);
 /// How often everything is read again, in case a frame was lost.
 const REREAD: Duration = Duration::from_secs(15);
 /// How many rows are read at once.
 const PAGE: usize = 1_000;
-
-/// The boards that somebody watches.
-#[derive(Default)]
-pub struct Boards {
-    known: Mutex<HashMap<CampaignId, Weak<Board>>>,
-    /// The last epoch that one was given.
-    epoch: AtomicU64,
-}
 
 /// A board; it stops when nobody holds it any more.
 pub struct Board(ActorRef<Msg>);
@@ -75,47 +76,6 @@ pub fn pass(deps: &Deps, campaign: CampaignId, key: String, row: &impl Serialize
     deps.bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
 }
 
-impl Boards {
-    /// The board of `campaign`, made if there is none. Keep it as long as you watch.
-    pub async fn board(
-        &self,
-        deps: &Deps,
-        campaign: CampaignId,
-        supervisor: ActorCell,
-    ) -> Option<Arc<Board>> {
-        if let Some(board) = self.known(campaign) {
-            return Some(board);
-        }
-        let arguments = (deps.clone(), campaign, self.next_epoch(deps.clock.now()));
-        let (actor, _) = Actor::spawn_linked(None, Joiner, arguments, supervisor).await.ok()?;
-        let board = Arc::new(Board(actor));
-        // Two may have been made at once: the first one in stays, the other one is dropped.
-        let mut boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        boards.retain(|_, board| board.strong_count() > 0);
-        let first = boards.get(&campaign).and_then(Weak::upgrade);
-        if let Some(first) = first.filter(|first| first.is_alive()) {
-            return Some(first);
-        }
-        boards.insert(campaign, Arc::downgrade(&board));
-        Some(board)
-    }
-
-    fn known(&self, campaign: CampaignId) -> Option<Arc<Board>> {
-        let boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that failed may still be held by others, who find out when they read.
-        boards.get(&campaign)?.upgrade().filter(|board| board.is_alive())
-    }
-
-    /// A new board is a new epoch, greater than all before: what was seen of another one cannot be
-    /// gone on from.
-    fn next_epoch(&self, now: At) -> u64 {
-        let now = u64::try_from(now.0).unwrap_or(0);
-        let next = |last: u64| Some(now.max(last + 1));
-        let last = self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-        last.map_or(now, |last| now.max(last + 1))
-    }
-}
-
 impl Board {
     /// Whether it still joins; one that failed does not.
     pub fn is_alive(&self) -> bool {
@@ -123,10 +83,34 @@ impl Board {
     }
 
     /// What brings a watcher up to date who has seen `after` (epoch and seq): the frames since, or
-    /// everything anew in pages.
+    /// everything anew in pages. Of a wall those of the default [`Window`].
     pub async fn read(&self, topic: Topic, after: (u64, u64)) -> Option<Vec<Arc<Published>>> {
-        match self.0.call(|reply| Msg::Read(topic, after, reply), None).await {
-            Ok(CallResult::Success(frames)) => Some(frames),
+        self.ask(|reply| Msg::Read(topic, after, reply)).await
+    }
+
+    /// The same for other rows of a wall. Its frames are not published: ask again, with what you
+    /// have seen, four times a second at most. Each window has epochs of its own, and is forgotten
+    /// when nobody has asked for a minute; of too many at once the one asked for longest ago is.
+    pub async fn read_window(
+        &self,
+        window: Window,
+        after: (u64, u64),
+    ) -> Option<Vec<Arc<Published>>> {
+        self.ask(|reply| Msg::ReadWindow(window, after, reply)).await
+    }
+
+    /// A candidate's own row on the wall with five above and five below, best first, each with its
+    /// key; without any while they are not on it, or there is no wall. For them once a second.
+    pub async fn place(&self, session: SessionId) -> Option<Vec<(String, Bytes)>> {
+        self.ask(|reply| Msg::Place(session, reply)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(RpcReplyPort<T>) -> Msg,
+    ) -> Option<T> {
+        match self.0.call(question, None).await {
+            Ok(CallResult::Success(answer)) => Some(answer),
             Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => None,
         }
     }
@@ -136,7 +120,10 @@ impl Board {
 pub(crate) enum Msg {
     Changed(Arc<Published>),
     Read(Topic, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
+    ReadWindow(Window, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
+    Place(SessionId, RpcReplyPort<Vec<(String, Bytes)>>),
     Flush,
+    FlushWall,
     Reread,
 }
 
@@ -157,7 +144,12 @@ struct State {
     stirred: BTreeSet<SessionId>,
     heading_changed: bool,
     monitor: Ring,
-    wall: Ring,
+    /// Whose results or name changed since the wall was last sent.
+    wall_changed: BTreeSet<SessionId>,
+    wall_heading_changed: bool,
+    standings: Standings,
+    wall: Wall,
+    epochs: Arc<Epochs>,
     _changes: JoinSet<()>,
 }
 
@@ -165,7 +157,9 @@ struct State {
 #[derive(Default)]
 struct Seen {
     seq: u64,
-    candidate: Option<CandidateRow>,
+    /// The row `CandidateRow` as it is stored, read when the monitor is told.
+    candidate: Option<Bytes>,
+    sitting: Option<Sitting>,
     tags: Vec<String>,
     is_invited: bool,
     invited_seq: u64,
@@ -177,13 +171,14 @@ struct Seen {
 impl Actor for Joiner {
     type Msg = Msg;
     type State = State;
-    type Arguments = (Deps, CampaignId, u64);
+    type Arguments = (Deps, CampaignId, Arc<Epochs>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Msg>,
-        (deps, campaign, epoch): Self::Arguments,
+        (deps, campaign, epochs): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
+        let epoch = epochs.next(deps.clock.now());
         let mut changes = JoinSet::new();
         for topic in [Topic::Candidates(campaign), Topic::Of(Stream::Campaign(campaign))] {
             let mut subscription = deps.bus.subscribe(topic);
@@ -206,12 +201,18 @@ impl Actor for Joiner {
             stirred: BTreeSet::new(),
             heading_changed: true,
             monitor: Ring::new(Topic::Monitor(campaign), epoch),
-            wall: Ring::new(Topic::Wall(campaign), epoch),
+            wall_changed: BTreeSet::new(),
+            wall_heading_changed: true,
+            standings: Standings::default(),
+            wall: Wall::new(campaign, epoch),
+            epochs,
             _changes: changes,
         };
         state.reread().await?;
         state.flush().await;
+        state.flush_wall();
         myself.send_interval(FLUSH, || Msg::Flush);
+        myself.send_interval(FLUSH_WALL, || Msg::FlushWall);
         myself.send_interval(REREAD, || Msg::Reread);
         Ok(state)
     }
@@ -228,7 +229,15 @@ impl Actor for Joiner {
                 let frames = state.read(topic, after);
                 reply.send(frames).ok();
             }
+            Msg::ReadWindow(window, after, reply) => {
+                let frames = state.read_window(window, after);
+                reply.send(frames).ok();
+            }
+            Msg::Place(session, reply) => {
+                reply.send(state.place(session)).ok();
+            }
             Msg::Flush => state.flush().await,
+            Msg::FlushWall => state.flush_wall(),
             Msg::Reread => {
                 // No event tells of a new name.
                 state.contacts_are_old = true;
@@ -245,7 +254,7 @@ impl Actor for Joiner {
         _myself: ActorRef<Msg>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        for ring in [&state.monitor, &state.wall] {
+        for ring in [&state.monitor, state.wall.first()] {
             state.deps.heads.forget(ring.topic(), ring.epoch());
         }
         Ok(())
@@ -302,7 +311,7 @@ impl State {
                 if seen.is_invited != invited.is_some() || seen.tags != tags {
                     (seen.is_invited, seen.tags) = (invited.is_some(), tags);
                     self.contacts_are_old = true;
-                    self.changed.insert(session);
+                    self.change(session);
                 }
             }
             _ => {}
@@ -314,17 +323,20 @@ impl State {
             let seen = self.people.entry(session).or_default();
             if seen.seq < seq {
                 seen.seq = seq;
-                seen.candidate = parsed(value);
-                self.changed.insert(session);
+                seen.candidate = value.cloned();
+                seen.sitting = value.and_then(|row| Sitting::read(row));
+                self.change(session);
             }
         } else if key == "campaign" && self.row_seq <= seq {
             self.row_seq = seq;
             let row: Option<CampaignRow> = parsed(value);
             // The settings say how the wall names people.
             if self.row.as_ref().map(|row| &row.settings) != row.as_ref().map(|row| &row.settings) {
-                self.changed.extend(self.people.keys());
+                self.wall_changed.extend(self.people.keys());
             }
-            self.heading_changed |= json(&row) != json(&self.row);
+            let is_other = json(&row) != json(&self.row);
+            self.heading_changed |= is_other;
+            self.wall_heading_changed |= is_other;
             self.row = row;
         } else if key == "queue" {
             self.queue = value.cloned();
@@ -337,20 +349,24 @@ impl State {
             self.read_contacts().await;
         }
         let monitor = self.monitor_changes();
-        let wall = self.wall_changes();
         self.changed.clear();
         self.stirred.clear();
         self.heading_changed = false;
-        for (ring, rows) in [(&mut self.monitor, monitor), (&mut self.wall, wall)] {
-            for published in ring.push(rows) {
-                self.deps.heads.set(
-                    published.frame.topic,
-                    published.frame.epoch,
-                    published.frame.seq,
-                );
-                self.deps.bus.publish(published);
-            }
+        let frames = self.monitor.push(monitor);
+        self.publish(frames);
+    }
+
+    fn publish(&self, frames: Vec<Arc<Published>>) {
+        for published in frames {
+            let RowsFrame { topic, epoch, seq, .. } = published.frame;
+            self.deps.heads.set(topic, epoch, seq);
+            self.deps.bus.publish(published);
         }
+    }
+
+    fn change(&mut self, session: SessionId) {
+        self.changed.insert(session);
+        self.wall_changed.insert(session);
     }
 
     async fn read_contacts(&mut self) {
@@ -364,6 +380,7 @@ impl State {
                     if seen.contact != contact {
                         seen.contact = contact;
                         self.changed.insert(*session);
+                        self.wall_changed.insert(*session);
                     }
                 }
             }
@@ -375,15 +392,7 @@ impl State {
     }
 
     fn read(&self, topic: Topic, after: (u64, u64)) -> Vec<Arc<Published>> {
-        let ring = if topic == self.monitor.topic() { &self.monitor } else { &self.wall };
+        let ring = if topic == self.monitor.topic() { &self.monitor } else { self.wall.first() };
         ring.since(after).unwrap_or_else(|| ring.anew())
     }
-}
-
-fn json(row: &impl Serialize) -> Bytes {
-    serde_json::to_vec(row).expect("rows are plain data").into()
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(value: Option<&Bytes>) -> Option<T> {
-    serde_json::from_slice(value?).ok()
 }

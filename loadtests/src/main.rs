@@ -6,6 +6,7 @@
     reason = "a field of JSON that is not there is null, and a panic is found at once"
 )]
 
+mod board;
 mod burst;
 mod journal;
 mod sit;
@@ -30,6 +31,8 @@ enum Command {
     Startup(startup::Config),
     /// Forty candidates press Run within a second, each on a C++ program with ten validators.
     Burst(burst::Config),
+    /// Ranks 100,000 contestants, in turns with Redis.
+    Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
     Journal(journal::Config),
 }
@@ -40,6 +43,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Sit(config) => sit::run(config).await?,
         Command::Startup(config) => startup::run(config).await?,
         Command::Burst(config) => burst::run(config).await?,
+        Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
     };
     for problem in problems.iter().take(50) {

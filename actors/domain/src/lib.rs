@@ -15,6 +15,7 @@ pub mod people;
 pub mod plan;
 pub mod points;
 pub mod ports;
+pub mod ranking;
 pub mod rows;
 pub mod run;
 pub mod scoring;

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{CampaignId, SubmissionId},
+    ranking::WINDOW_MAX,
     stream::Stream,
 };
 
@@ -33,6 +34,24 @@ pub enum Topic {
     Queue,
     /// Sessions that are sealed and not filed yet, with the moment from which they may be.
     Unfiled,
+}
+
+/// Which rows of a wall somebody looks at: those from place `from` on, counted from 0, `count` and
+/// [`WINDOW_MAX`] at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub from: u32,
+    pub count: u32,
+}
+
+impl Default for Window {
+    /// What is sent to whoever does not say.
+    fn default() -> Self {
+        let count = u32::try_from(WINDOW_MAX).expect("it is small");
+        Self { from: 0, count }
+    }
 }
 
 impl fmt::Display for Topic {

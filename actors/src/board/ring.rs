@@ -1,7 +1,7 @@
 //! The rows of one board topic, and its last frames for those who were away for a moment.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -60,6 +60,15 @@ impl Ring {
             new.push((key, value));
         }
         pages(new).into_iter().map(|rows| self.next(rows)).collect()
+    }
+
+    /// Takes in the only rows that there are from now on.
+    pub(super) fn become_these(&mut self, rows: Vec<(String, Bytes)>) -> Vec<Arc<Published>> {
+        let kept: BTreeSet<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
+        let gone = self.rows.keys().filter(|key| !kept.contains(key.as_str())).cloned();
+        let mut changes: Vec<Change> = gone.map(|key| (key, None)).collect();
+        changes.extend(rows.into_iter().map(|(key, value)| (key, Some(value))));
+        self.push(changes)
     }
 
     fn next(&mut self, rows: Vec<Change>) -> Arc<Published> {

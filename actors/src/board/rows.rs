@@ -8,18 +8,23 @@ use domain::{
     ids::SessionId,
     people::Contact,
     points::Points,
-    session::{CandidateRow, Mark, QuestionScore},
+    ranking::{Ranked, Score},
+    session::{CandidateRow, QuestionScore},
 };
 use serde::Serialize;
 
-use super::{Seen, State, json, ring::Change};
+use super::{
+    Seen, State,
+    ring::Change,
+    standings::{Shown, minute},
+};
 
 /// Row `c.<session>` of the monitor.
 #[derive(Serialize)]
 struct CandidateView<'a> {
     name: &'a str,
     tags: &'a [String],
-    candidate: &'a CandidateRow,
+    candidate: CandidateRow,
 }
 
 /// Row `p.<session>` of the monitor.
@@ -44,6 +49,8 @@ struct WallAbout<'a> {
 /// A row of the wall. It says nothing that is not for everybody.
 #[derive(Serialize)]
 struct WallRow {
+    /// From 1; equals share one.
+    rank: usize,
     name: String,
     started_at: At,
     score: Points,
@@ -83,21 +90,39 @@ impl State {
         rows
     }
 
-    pub(super) fn wall_changes(&self) -> Vec<Change> {
-        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return vec![] };
-        let frozen_at = settings.wall_frozen_at;
-        let row = |(session, seen): (&SessionId, &Seen)| {
-            (wall_key(*session), seen.wall_row(settings.wall, frozen_at).map(|row| json(&row)))
-        };
+    /// What everybody may see of the campaign itself; `None` while there is no wall.
+    pub(super) fn wall_about(&self) -> Option<Bytes> {
+        let settings = self.row.as_ref().map(|row| &row.settings)?;
         let about = WallAbout {
             title: &settings.title,
             opens_at: settings.opens_at,
             closes_at: settings.closes_at,
-            frozen_at,
+            frozen_at: settings.wall_frozen_at,
         };
-        let is_shown = self.heading_changed && settings.wall != WallNames::Off;
-        let about = is_shown.then(|| ("about".to_owned(), Some(json(&about))));
-        about.into_iter().chain(self.seen(&self.changed).map(row)).collect()
+        (settings.wall != WallNames::Off).then(|| json(&about))
+    }
+
+    /// Puts those who changed where they belong now. Answers whether the wall may look different.
+    pub(super) fn rank_changed(&mut self) -> bool {
+        let changed = std::mem::take(&mut self.wall_changed);
+        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return false };
+        for session in &changed {
+            let Some(seen) = self.people.get(session) else { continue };
+            let score = seen.wall_score(settings.wall, settings.wall_frozen_at);
+            self.standings.put(*session, score);
+        }
+        !changed.is_empty()
+    }
+
+    /// The rows of people on the wall.
+    pub(super) fn wall_rows(&self, ranked: &[Ranked<SessionId>]) -> Vec<(String, Bytes)> {
+        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return vec![] };
+        let row = |one: &Ranked<SessionId>| {
+            let seen = self.people.get(&one.key)?;
+            let row = seen.wall_row(one, settings.wall, settings.wall_frozen_at)?;
+            Some((wall_key(one.key), json(&row)))
+        };
+        ranked.iter().filter_map(row).collect()
     }
 
     fn seen<'a>(
@@ -111,15 +136,14 @@ impl State {
 impl Seen {
     /// `None` for who is no longer in the campaign.
     fn view(&self) -> Option<Bytes> {
-        let candidate = self.candidate.as_ref().filter(|_| self.is_shown())?;
+        let candidate = parsed(self.candidate.as_ref()).filter(|_| self.is_shown())?;
         let name = self.contact.as_ref().map_or("", |contact| &contact.name);
         Some(json(&CandidateView { name, tags: &self.tags, candidate }))
     }
 
     /// Who has started and was removed stays to be seen.
     fn is_shown(&self) -> bool {
-        let has_started = |candidate: &CandidateRow| candidate.started_at.is_some();
-        self.candidate.as_ref().is_some_and(|row| self.is_invited || has_started(row))
+        self.sitting.as_ref().is_some_and(|one| self.is_invited || one.started_at.is_some())
     }
 
     fn presence(&self) -> Presence {
@@ -133,63 +157,42 @@ impl Seen {
         }
     }
 
-    fn wall_row(&self, names: WallNames, frozen_at: Option<At>) -> Option<WallRow> {
-        let candidate = self.candidate.as_ref().filter(|_| self.is_invited)?;
-        let started_at = candidate.started_at?;
-        let minute = |at: At| (at - started_at).0 / 60_000;
-        let question = |question: &QuestionScore| {
-            let shown = shown(question, frozen_at, candidate.sealed_at.is_some());
-            WallQuestion {
-                score: shown.score,
-                points: question.points,
-                tries: question.runs,
-                solved_at_min: shown.at.filter(|_| shown.score > Points::default()).map(minute),
-                pending: shown.pending,
-            }
+    /// `None` for who is not on the wall.
+    fn wall_score(&self, names: WallNames, frozen_at: Option<At>) -> Option<Score> {
+        let sitting = self.sitting.as_ref().filter(|_| self.is_invited)?;
+        let is_named = names != WallNames::Off && self.contact.is_some();
+        sitting.score(frozen_at).filter(|_| is_named)
+    }
+
+    fn wall_row(
+        &self,
+        ranked: &Ranked<SessionId>,
+        names: WallNames,
+        frozen_at: Option<At>,
+    ) -> Option<WallRow> {
+        let sitting = self.sitting.as_ref()?;
+        let started_at = sitting.started_at?;
+        let question = |(question, shown): (&QuestionScore, Shown)| WallQuestion {
+            score: shown.score,
+            points: question.points,
+            tries: question.runs,
+            solved_at_min: shown.improved_at().map(|at| minute(at, started_at)),
+            pending: shown.pending,
         };
-        let questions: Vec<_> = candidate.questions.iter().map(question).collect();
+        let shown = sitting.questions.iter().zip(sitting.shown(frozen_at));
+        let questions: Vec<_> = shown.map(question).collect();
         let is_solved = |one: &&WallQuestion| one.score == one.points;
         Some(WallRow {
+            rank: ranked.rank,
             name: wall_name(names, self.contact.as_ref())?,
             started_at,
             score: questions.iter().map(|one| one.score).sum(),
             solved: questions.iter().filter(is_solved).count(),
             minutes: questions.iter().filter_map(|one| one.solved_at_min).sum(),
             questions,
-            finished: candidate.sealed_at.is_some(),
+            finished: sitting.sealed_at.is_some(),
         })
     }
-}
-
-/// What a wall tells of a question.
-#[derive(Debug, PartialEq, Eq)]
-struct Shown {
-    score: Points,
-    /// When it came to that.
-    at: Option<At>,
-    pending: bool,
-}
-
-/// How a question stands, or stood when the wall froze. A program's best counts, and a quiz's last
-/// answer: before its session is over the wall would tell whether that is right, so it does not.
-fn shown(question: &QuestionScore, frozen_at: Option<At>, is_over: bool) -> Shown {
-    let is_quiz = question.total == 0;
-    if is_quiz && !is_over {
-        return Shown { score: Points::default(), at: None, pending: question.answered };
-    }
-    let since = |frozen_at: &At| question.marks.iter().any(|mark| *frozen_at <= mark.at);
-    let Some(frozen_at) = frozen_at.filter(since) else {
-        return Shown { score: question.score, at: question.best_at, pending: false };
-    };
-    let before = question.marks.iter().take_while(|mark| mark.at < frozen_at);
-    // The first of equals stands: its time is the one that counts.
-    let stood = before.fold(None, |best: Option<&Mark>, mark| match best {
-        Some(best) if !is_quiz && mark.score <= best.score => Some(best),
-        _ => Some(mark),
-    });
-    let score = stood.map_or(Points::default(), |mark| mark.score);
-    let is_solved = !is_quiz && score == question.points;
-    Shown { score, at: stood.filter(|_| !is_quiz).map(|mark| mark.at), pending: !is_solved }
 }
 
 /// What the wall calls somebody; `None` while there is no wall.
@@ -213,66 +216,10 @@ fn wall_key(session: SessionId) -> String {
     sha256_hex(session.uuid().as_bytes()).chars().take(16).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) fn json(row: &impl Serialize) -> Bytes {
+    serde_json::to_vec(row).expect("rows are plain data").into()
+}
 
-    fn question(total: u32, marks: &[(i64, u32)]) -> QuestionScore {
-        let points = Points::from_hundredths;
-        let mark =
-            |&(at, score): &(i64, u32)| Mark { at: At(at), score: points(score), all: score == 10 };
-        let marks: Vec<_> = marks.iter().map(mark).collect();
-        let best = marks.iter().max_by_key(|mark| mark.score);
-        QuestionScore {
-            score: best.map_or(points(0), |mark| mark.score),
-            points: points(10),
-            passed: 0,
-            total,
-            answered: true,
-            runs: 3,
-            best_at: best.map(|mark| mark.at),
-            marks,
-        }
-    }
-
-    fn stood(total: u32, marks: &[(i64, u32)]) -> (u32, Option<i64>, bool) {
-        let shown = shown(&question(total, marks), Some(At(100)), true);
-        (shown.score.hundredths(), shown.at.map(|at| at.0), shown.pending)
-    }
-
-    #[test]
-    fn a_frozen_wall_tells_what_stood_before_and_that_somebody_tried_since() {
-        assert_eq!(stood(2, &[(20, 5), (90, 5), (100, 10)]), (5, Some(20), true));
-        assert_eq!(stood(2, &[(100, 10)]), (0, None, true));
-        assert_eq!(stood(2, &[(120, 0)]), (0, None, true), "a failure looks like a success");
-    }
-
-    #[test]
-    fn what_was_solved_before_the_freeze_stays_solved() {
-        assert_eq!(stood(2, &[(20, 10), (120, 3)]), (10, Some(20), false));
-        assert_eq!(stood(2, &[(20, 4)]), (4, Some(20), false));
-        assert_eq!(stood(2, &[]), (0, None, false));
-    }
-
-    #[test]
-    fn a_quiz_stands_on_a_frozen_wall_as_it_was_last_answered_before() {
-        assert_eq!(stood(0, &[(20, 10), (30, 0), (120, 10)]), (0, None, true));
-        assert_eq!(stood(0, &[(20, 10), (120, 0)]), (10, None, true));
-    }
-
-    #[test]
-    fn a_wall_does_not_tell_whether_an_answer_is_right_that_may_still_be_changed() {
-        let answered = question(0, &[(20, 10)]);
-        for frozen_at in [None, Some(At(10)), Some(At(100))] {
-            let told = shown(&answered, frozen_at, false);
-            assert_eq!(told, Shown { score: Points::default(), at: None, pending: true });
-        }
-        assert_eq!(shown(&answered, None, true).score.hundredths(), 10);
-    }
-
-    #[test]
-    fn a_wall_that_is_not_frozen_tells_everything() {
-        let told = shown(&question(2, &[(20, 5), (120, 10)]), None, false);
-        assert_eq!((told.score.hundredths(), told.at, told.pending), (10, Some(At(120)), false));
-    }
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(value: Option<&Bytes>) -> Option<T> {
+    serde_json::from_slice(value?).ok()
 }

@@ -9,12 +9,13 @@ use domain::{
     ids::CampaignId,
     people::Contact,
     ports::{People, Published},
-    rows::Topic,
+    rows::{Topic, Window},
 };
 
 use crate::{
     kit::{
-        add, campaign, create_campaign, hand_in, id, session, settings, sit, start, to_campaign,
+        add, campaign, create_campaign, edit, hand_in, id, session, settings, sit, start,
+        to_campaign,
     },
     world::{World, sleep},
 };
@@ -224,4 +225,107 @@ async fn a_board_stops_when_nobody_holds_it_and_another_one_begins() {
     sleep(Ms(100)).await;
     let three = world.node().board(OF).await.unwrap();
     assert_eq!(Page::read(&three, MONITOR).await.count("c."), 1);
+}
+
+/// These candidates solve it one after the other, each in another minute.
+async fn solve(world: &World, candidates: impl IntoIterator<Item = u128>) {
+    for n in candidates {
+        sleep(Ms(57_000)).await;
+        world.done(session(n), edit(0, "", "right")).await;
+        world.done(session(n), hand_in()).await;
+        world.until(session(n), "judged", 1).await;
+    }
+    sleep(Ms(1_000)).await;
+}
+
+/// Ranks and names, in the order of ranks and then names.
+fn ranks<'a>(rows: impl IntoIterator<Item = &'a serde_json::Value>) -> Vec<(u64, String)> {
+    let text = |row: &serde_json::Value| row["name"].as_str().unwrap().replace("Ada Number ", "");
+    let mut ranks: Vec<_> =
+        rows.into_iter().map(|row| (row["rank"].as_u64().unwrap(), text(row))).collect();
+    ranks.sort();
+    ranks
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_sends_two_hundred_rows_and_another_window_to_whoever_asks() {
+    let world = world(203).await;
+    let board = world.node().board(OF).await.unwrap();
+    for n in 1_000..1_203 {
+        world.done(session(n), start()).await;
+    }
+    solve(&world, [1_150, 1_020]).await;
+    let page = Page::read(&board, WALL).await;
+    assert_eq!(page.people().len(), 200, "without a window the first two hundred");
+    let first: Vec<_> = ranks(page.people()).into_iter().take(3).collect();
+    assert_eq!(first, [(1, "1150".into()), (2, "1020".into()), (3, "1000".into())]);
+    assert_eq!(page.rows["about"]["title"], "Autumn");
+
+    let window = Window { from: 1, count: 3 };
+    let mut page = Page::default();
+    page.take_in(&board.read_window(window, page.after).await.unwrap());
+    let shown: Vec<u64> = ranks(page.people()).into_iter().map(|(rank, _)| rank).collect();
+    assert_eq!(shown, [2, 3, 3]);
+    solve(&world, [1_202]).await;
+    let frames = board.read_window(window, page.after).await.unwrap();
+    assert!(!frames.is_empty() && frames.iter().all(|frame| !frame.frame.reset));
+    page.take_in(&frames);
+    let shown = ranks(page.people());
+    assert_eq!(shown[..2], [(2, "1020".into()), (3, "1202".into())]);
+    assert_eq!((shown.len(), shown[2].0), (3, 4), "the others are one further down");
+    let past = Window { from: 1_000, count: u32::MAX };
+    let frames = board.read_window(past, (0, 0)).await.unwrap();
+    assert!(frames[0].frame.reset && frames[0].frame.rows.len() == 1, "nobody, but what it is");
+
+    sleep(Ms(120_000)).await;
+    let frames = board.read_window(window, page.after).await.unwrap();
+    assert!(frames[0].frame.reset, "nobody asked for so long that it was forgotten");
+    assert!(frames[0].frame.epoch > page.after.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_is_told_their_place_with_five_above_and_below_while_there_is_a_wall() {
+    let world = world(20).await;
+    let board = world.node().board(OF).await.unwrap();
+    for n in 1_000..1_019 {
+        world.done(session(n), start()).await;
+    }
+    solve(&world, 1_000..1_012).await;
+    let place = async |n| {
+        let rows = board.place(id(n)).await.unwrap();
+        let rows: Vec<serde_json::Value> =
+            rows.iter().map(|(_, row)| serde_json::from_slice(row).unwrap()).collect();
+        ranks(&rows)
+    };
+    let around = |from: u64, to: u64| -> Vec<_> {
+        (from..=to).map(|rank| (rank, (999 + rank).to_string())).collect()
+    };
+    assert_eq!(place(1_006).await, around(2, 12));
+    assert_eq!(place(1_001).await, around(1, 7), "fewer above where there are no more");
+    assert_eq!(place(1_019).await, [], "who has not started has no place");
+    let settings = Settings { wall: WallNames::Off, time_allowed: Ms(3_600_000), ..settings() };
+    world.done(campaign(1), to_campaign(campaign::Command::Configure { settings })).await;
+    sleep(Ms(1_000)).await;
+    assert_eq!(place(1_006).await, [], "nor is there one without a wall");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_sends_at_most_four_frames_a_second_however_much_happens() {
+    let world = world(40).await;
+    let _board = world.node().board(OF).await.unwrap();
+    let mut changes = world.deps.bus.subscribe(WALL);
+    let began_at = world.now();
+    for n in 1_000..1_040 {
+        world.done(session(n), start()).await;
+        sleep(Ms(100)).await;
+    }
+    let took = world.now() - began_at;
+    let mut seen = vec![];
+    while let Ok(Some(frame)) =
+        tokio::time::timeout(std::time::Duration::from_secs(1), changes.next()).await
+    {
+        seen.push(frame.frame.seq);
+    }
+    let most = usize::try_from(took.0 * 4 / 1_000).unwrap() + 2;
+    assert!((10..=most).contains(&seen.len()), "{} of at most {most}", seen.len());
 }

@@ -1,0 +1,78 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn score(most: u32, least: u32, since: i64) -> Score {
+    Score { standing: Standing::new(most, least), since: At(since) }
+}
+
+/// The same by sorting everything, in other words: who is better comes first.
+fn plain(scores: &HashMap<u16, Score>) -> Vec<Ranked<u16>> {
+    let mut all: Vec<(u16, Score)> = scores.iter().map(|(key, score)| (*key, *score)).collect();
+    all.sort_by_key(|(key, score)| {
+        let standing = score.standing;
+        (u32::MAX - standing.most(), standing.least(), score.since, *key)
+    });
+    let is_better = |one: &Score, other: &Score| {
+        let (one, other) = (one.standing, other.standing);
+        other.most() < one.most() || other.most() == one.most() && one.least() < other.least()
+    };
+    let rank = |of: &Score| 1 + all.iter().filter(|(_, one)| is_better(one, of)).count();
+    all.iter().map(|(key, score)| Ranked { rank: rank(score), key: *key, score: *score }).collect()
+}
+
+proptest! {
+    #[test]
+    fn us_038_a_ranking_is_as_everything_sorted(
+        moves in prop::collection::vec((0_u16..120, prop::option::weighted(0.8, (0_u32..6, 0_u32..4, 0_i64..5))), 0..600),
+        from in 0_usize..130,
+        count in 0_usize..60,
+    ) {
+        let (mut ranking, mut scores) = (Ranking::default(), HashMap::new());
+        for (key, to) in moves {
+            if let Some((most, least, since)) = to {
+                let new = score(most, least, since);
+                prop_assert_eq!(ranking.set(key, new), scores.insert(key, new) != Some(new));
+            } else {
+                prop_assert_eq!(ranking.remove(&key), scores.remove(&key).is_some());
+            }
+        }
+        let sorted = plain(&scores);
+        prop_assert_eq!(ranking.len(), sorted.len());
+        prop_assert_eq!(&ranking.window(0, WINDOW_MAX), &sorted);
+        let window: Vec<_> = sorted.iter().skip(from).take(count).copied().collect();
+        prop_assert_eq!(ranking.window(from, count), window);
+        for (place, row) in sorted.iter().enumerate() {
+            prop_assert_eq!(ranking.rank(&row.key), Some(row.rank));
+            prop_assert_eq!(ranking.row(&row.key), Some(*row));
+            prop_assert_eq!(ranking.place(&row.key), Some(place));
+            prop_assert_eq!(ranking.at(place), Some(*row));
+            let around = &sorted[place.saturating_sub(5)..sorted.len().min(place + 6)];
+            prop_assert_eq!(ranking.around(&row.key, 5), around);
+        }
+    }
+}
+
+#[test]
+fn equals_share_a_rank_and_stand_in_the_order_in_which_they_came_to_it() {
+    let mut ranking = Ranking::default();
+    for (key, most, since) in [('a', 5, 9), ('b', 7, 8), ('c', 7, 3), ('d', 9, 9), ('e', 5, 9)] {
+        ranking.set(key, score(most, 0, since));
+    }
+    let rows: Vec<_> = ranking.window(0, 9).iter().map(|row| (row.rank, row.key)).collect();
+    assert_eq!(rows, [(1, 'd'), (2, 'c'), (2, 'b'), (4, 'a'), (4, 'e')]);
+    let rows: Vec<_> = ranking.window(2, 2).iter().map(|row| (row.rank, row.key)).collect();
+    assert_eq!(rows, [(2, 'b'), (4, 'a')], "the first of a window may share the rank above it");
+}
+
+#[test]
+fn a_window_has_two_hundred_rows_at_most() {
+    let mut ranking = Ranking::default();
+    for key in 0_u32..1_000 {
+        ranking.set(key, score(key % 10, 0, 0));
+    }
+    assert_eq!(ranking.window(0, usize::MAX).len(), WINDOW_MAX);
+    assert_eq!(ranking.window(usize::MAX, usize::MAX), []);
+    let around = ranking.around(&507, usize::MAX);
+    assert_eq!((around.len(), around[99].key), (199, 507), "as many above as below");
+}

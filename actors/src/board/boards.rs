@@ -1,0 +1,68 @@
+//! Which boards are there, one for each campaign that somebody watches.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use domain::{at::At, ids::CampaignId};
+use ractor::{Actor, ActorCell};
+
+use super::{Board, Joiner};
+use crate::deps::Deps;
+
+/// The boards that somebody watches.
+#[derive(Default)]
+pub struct Boards {
+    known: Mutex<HashMap<CampaignId, Weak<Board>>>,
+    epochs: Arc<Epochs>,
+}
+
+/// Gives each board, and each window of a wall, an epoch greater than all before: what was seen of
+/// another one cannot be gone on from.
+#[derive(Default)]
+pub(super) struct Epochs(AtomicU64);
+
+impl Epochs {
+    pub(super) fn next(&self, now: At) -> u64 {
+        let now = u64::try_from(now.0).unwrap_or(0);
+        let next = |last: u64| Some(now.max(last + 1));
+        let last = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        last.map_or(now, |last| now.max(last + 1))
+    }
+}
+
+impl Boards {
+    /// The board of `campaign`, made if there is none. Keep it as long as you watch.
+    pub async fn board(
+        &self,
+        deps: &Deps,
+        campaign: CampaignId,
+        supervisor: ActorCell,
+    ) -> Option<Arc<Board>> {
+        if let Some(board) = self.known(campaign) {
+            return Some(board);
+        }
+        let arguments = (deps.clone(), campaign, Arc::clone(&self.epochs));
+        let (actor, _) = Actor::spawn_linked(None, Joiner, arguments, supervisor).await.ok()?;
+        let board = Arc::new(Board(actor));
+        // Two may have been made at once: the first one in stays, the other one is dropped.
+        let mut boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.retain(|_, board| board.strong_count() > 0);
+        let first = boards.get(&campaign).and_then(Weak::upgrade);
+        if let Some(first) = first.filter(|first| first.is_alive()) {
+            return Some(first);
+        }
+        boards.insert(campaign, Arc::downgrade(&board));
+        Some(board)
+    }
+
+    fn known(&self, campaign: CampaignId) -> Option<Arc<Board>> {
+        let boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that failed may still be held by others, who find out when they read.
+        boards.get(&campaign)?.upgrade().filter(|board| board.is_alive())
+    }
+}

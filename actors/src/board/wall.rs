@@ -1,0 +1,107 @@
+//! The windows of a wall that somebody looks at, each with its last frames.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::{
+    ids::{CampaignId, SessionId},
+    ports::Published,
+    rows::{Topic, Window},
+};
+use tokio::time::Instant;
+
+use super::{State, ring::Ring};
+
+/// How many windows are kept besides the first. For more, the one asked for longest ago goes; who
+/// looks at it begins anew.
+const WINDOWS_MAX: usize = 64;
+/// How many are shown to a candidate on either side of them.
+const AROUND: usize = 5;
+/// How long one is kept for which nobody asks.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// See the module.
+pub(super) struct Wall {
+    topic: Topic,
+    /// What is sent to whoever does not say which rows they want.
+    first: Ring,
+    others: BTreeMap<Window, Other>,
+}
+
+struct Other {
+    ring: Ring,
+    asked_at: Instant,
+}
+
+impl Wall {
+    pub(super) fn new(campaign: CampaignId, epoch: u64) -> Self {
+        let topic = Topic::Wall(campaign);
+        Self { topic, first: Ring::new(topic, epoch), others: BTreeMap::new() }
+    }
+
+    pub(super) fn first(&self) -> &Ring {
+        &self.first
+    }
+
+    /// Makes room for another window.
+    fn open(&mut self, window: Window, epoch: u64) {
+        if WINDOWS_MAX <= self.others.len() {
+            let oldest = self.others.iter().min_by_key(|(_, other)| other.asked_at);
+            let oldest = oldest.map(|(window, _)| *window);
+            oldest.and_then(|window| self.others.remove(&window));
+        }
+        let ring = Ring::new(self.topic, epoch);
+        self.others.insert(window, Other { ring, asked_at: Instant::now() });
+    }
+}
+
+impl State {
+    /// Ranks who changed, and makes the next frames of each window. At most four times a second.
+    pub(super) fn flush_wall(&mut self) {
+        self.wall.others.retain(|_, other| other.asked_at.elapsed() < KEPT);
+        let moved = self.rank_changed();
+        if !moved && !std::mem::take(&mut self.wall_heading_changed) {
+            return;
+        }
+        self.wall_heading_changed = false;
+        let rows = self.window_rows(Window::default());
+        let frames = self.wall.first.become_these(rows);
+        self.publish(frames);
+        let windows: Vec<Window> = self.wall.others.keys().copied().collect();
+        for window in windows {
+            self.fill(window);
+        }
+    }
+
+    pub(super) fn read_window(&mut self, window: Window, after: (u64, u64)) -> Vec<Arc<Published>> {
+        if window == Window::default() {
+            return self.wall.first.since(after).unwrap_or_else(|| self.wall.first.anew());
+        }
+        if !self.wall.others.contains_key(&window) {
+            let epoch = self.epochs.next(self.deps.clock.now());
+            self.wall.open(window, epoch);
+            self.fill(window);
+        }
+        let Some(other) = self.wall.others.get_mut(&window) else { return vec![] };
+        other.asked_at = Instant::now();
+        other.ring.since(after).unwrap_or_else(|| other.ring.anew())
+    }
+
+    pub(super) fn place(&self, session: SessionId) -> Vec<(String, Bytes)> {
+        self.wall_rows(&self.standings.ranking().around(&session, AROUND))
+    }
+
+    fn fill(&mut self, window: Window) {
+        let rows = self.window_rows(window);
+        if let Some(other) = self.wall.others.get_mut(&window) {
+            other.ring.become_these(rows);
+        }
+    }
+
+    /// What the wall is about, and the rows of a window.
+    fn window_rows(&self, Window { from, count }: Window) -> Vec<(String, Bytes)> {
+        let ranked = self.standings.ranking().window(from as usize, count as usize);
+        let about = self.wall_about().map(|about| ("about".to_owned(), about));
+        about.into_iter().chain(self.wall_rows(&ranked)).collect()
+    }
+}

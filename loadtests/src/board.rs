@@ -1,0 +1,146 @@
+//! A wall of 100,000 contestants: scores moved and ranks asked a second, in turns with Redis's
+//! sorted sets on the same moves.
+//!
+//! Ours begins with the frame that a session's commit puts on the bus, reads the score out of it, and
+//! ends with the contestant's row, its rank in it. Redis is told the score, made ready beforehand,
+//! and answers that it is set; what ours takes from there is a figure of its own.
+
+mod ours;
+mod redis;
+
+use std::time::Duration;
+
+use clap::Args;
+use domain::ids::SessionId;
+use loadtests::figures::{Figure, report};
+
+use self::{ours::Ours, redis::Redis};
+
+/// How many are asked at once, of Redis in one pipeline.
+pub(crate) const BATCH: usize = 32;
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    #[arg(long, default_value_t = 100_000)]
+    contestants: usize,
+    /// Moves, and questions for a rank, in each half of a pair.
+    #[arg(long, default_value_t = 200_000)]
+    moves: usize,
+    /// With nine, the second and the eighth bound the median at 96 %.
+    #[arg(long, default_value_t = 9)]
+    pairs: usize,
+    #[arg(long, default_value = "redis-server")]
+    redis: std::path::PathBuf,
+}
+
+/// A contestant has now these hundredths of points, after so many minutes.
+#[derive(Clone, Copy)]
+pub(crate) struct Move {
+    pub(crate) contestant: usize,
+    pub(crate) hundredths: u32,
+    pub(crate) minutes: u32,
+}
+
+pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let keys: Vec<SessionId> =
+        (0..config.contestants).map(|n| SessionId::derived(&n.to_string())).collect();
+    let mut ours = Ours::new(&keys);
+    let mut redis = Redis::start(&config.redis, &keys)?;
+    let all = (0..config.contestants).map(|contestant| drawn(&mut random, contestant));
+    let all: Vec<Move> = all.collect();
+    ours.play(&all).await;
+    redis.play(&all)?;
+
+    let (mut updates, mut set, mut ranks) = (Rates::default(), Rates::default(), Rates::default());
+    for pair in 0..config.pairs {
+        let any = |random: &mut fastrand::Rng| random.usize(..config.contestants);
+        let mut draw = || -> Vec<Move> {
+            let one = |_| {
+                let contestant = any(&mut random);
+                drawn(&mut random, contestant)
+            };
+            (0..config.moves).map(one).collect()
+        };
+        // Each half plays both, the same way about, so that both end alike.
+        let (moves, others) = (draw(), draw());
+        let asked: Vec<usize> = (0..config.moves).map(|_| any(&mut random)).collect();
+        // Whoever is first has a cooler cache, so they take turns.
+        for turn in [pair % 2, 1 - pair % 2] {
+            if turn == 0 {
+                set.ours.push(rate(config.moves, ours.move_all(&others)));
+                updates.ours.push(rate(config.moves, ours.play(&moves).await));
+                ranks.ours.push(rate(config.moves, ours.ask(&asked)));
+            } else {
+                set.redis.push(rate(config.moves, redis.play(&others)?));
+                updates.redis.push(rate(config.moves, redis.play(&moves)?));
+                ranks.redis.push(rate(config.moves, redis.ask(&asked)?));
+            }
+        }
+    }
+    let figures = [
+        Figure::plain("contestants", number(config.contestants), ""),
+        Figure::plain("pairs", number(config.pairs), ""),
+    ];
+    let figures = figures.into_iter().chain(updates.figures("frame to row"));
+    let figures = figures.chain(set.figures("score to row"));
+    let figures: Vec<Figure> = figures.chain(ranks.figures("rank of one")).collect();
+    report("board", &figures)?;
+    same_ranks(&ours, &mut redis, config.contestants)
+}
+
+/// Most have some points of few questions, so that many are equal.
+fn drawn(random: &mut fastrand::Rng, contestant: usize) -> Move {
+    Move { contestant, hundredths: random.u32(1..1_200) * 100, minutes: random.u32(..300) }
+}
+
+fn rate(count: usize, took: Duration) -> f64 {
+    number(count) / took.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of millions")]
+fn number(count: usize) -> f64 {
+    count as f64
+}
+
+/// How many a second, pair by pair.
+#[derive(Default)]
+struct Rates {
+    ours: Vec<f64>,
+    redis: Vec<f64>,
+}
+
+impl Rates {
+    fn figures(self, what: &str) -> [Figure; 5] {
+        let mut ratios: Vec<f64> =
+            self.ours.iter().zip(&self.redis).map(|(ours, redis)| ours / redis).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        // Order statistics: all but the outermost on each side, at least of nine.
+        let outer = usize::from(ratios.len() >= 9);
+        let name = |figure: &str| format!("{what}, {figure}");
+        [
+            Figure::plain(&name("ours"), middle(self.ours), "1/s"),
+            Figure::plain(&name("Redis"), middle(self.redis), "1/s"),
+            Figure::at_least(&name("ratio"), middle(ratios.clone()), "x", 3.0),
+            Figure::plain("  95 % from", ratios[outer], "x"),
+            Figure::plain("  95 % to", ratios[ratios.len() - 1 - outer], "x"),
+        ]
+    }
+}
+
+fn middle(mut all: Vec<f64>) -> f64 {
+    all.sort_unstable_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// After all moves both must say the same of everybody asked for.
+fn same_ranks(ours: &Ours, redis: &mut Redis, contestants: usize) -> anyhow::Result<Vec<String>> {
+    let mut problems = vec![];
+    for contestant in (0..contestants).step_by(97) {
+        let (mine, theirs) = (ours.rank(contestant), redis.rank(contestant)?);
+        if mine != Some(theirs) {
+            problems.push(format!("contestant {contestant}: {mine:?}, Redis {theirs}"));
+        }
+    }
+    Ok(problems)
+}
