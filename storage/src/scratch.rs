@@ -92,7 +92,7 @@ impl Scratch {
         let mut server = self.command("postgres");
         server.arg("-D").arg(self.dir.join("data")).arg("-k").arg(&self.dir);
         server.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        server.args(["-c", "fsync=on", "-c", "max_connections=60"]);
+        server.args(["-c", "fsync=on", "-c", "max_connections=600"]);
         self.child = Some(server.stdout(Stdio::null()).stderr(log).spawn()?);
         let until = Instant::now() + PATIENCE;
         while sqlx::PgConnection::connect(&self.socket_url()).await.is_err() {

@@ -18,19 +18,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct ServerLane {
     options: PgConnectOptions,
+    alone: bool,
     on: Option<PgConnection>,
 }
 
 impl ServerLane {
-    pub(super) fn new(options: PgConnectOptions, on: PgConnection) -> Self {
-        Self { options, on: Some(on) }
+    pub(super) fn new(options: PgConnectOptions, alone: bool, on: PgConnection) -> Self {
+        Self { options, alone, on: Some(on) }
     }
 
     /// Takes the connection out: what is cancelled half-way never comes back.
     async fn connection(&mut self) -> Result<PgConnection, sqlx::Error> {
         match self.on.take() {
             Some(on) => Ok(on),
-            None => super::open::connect(&self.options).await,
+            None => super::open::connect(&self.options, self.alone).await,
         }
     }
 }

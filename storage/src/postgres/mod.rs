@@ -41,10 +41,20 @@ pub struct Postgres {
 impl Postgres {
     /// Opens the store at `address` and brings its tables up to date.
     pub async fn open(address: &Address) -> Result<Arc<Self>, OpenError> {
-        let opened = open::open(address).await?;
+        Self::start(address, false).await
+    }
+
+    /// The same, for a program that takes all shards: refused while another such program runs.
+    pub async fn open_alone(address: &Address) -> Result<Arc<Self>, OpenError> {
+        Self::start(address, true).await
+    }
+
+    async fn start(address: &Address, alone: bool) -> Result<Arc<Self>, OpenError> {
+        let opened = open::open(address, alone).await?;
         let (writes, queue) = mpsc::channel(writer::QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Writer::new(queue, ServerLane::new(opened.options, opened.writer)).run());
+        let lane = ServerLane::new(opened.options, alone, opened.writer);
+        tasks.spawn(Writer::new(queue, lane).run());
         Ok(Arc::new(Self { writes, readers: opened.readers, tasks: Mutex::new(tasks) }))
     }
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// writer that has vanished holds its shards for 20 s at most; nothing is worth compiling.
 const SETTINGS: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
-    ("lock_timeout", "8s"),
+    ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "20s"),
     ("jit", "off"),
 ];
@@ -34,6 +34,10 @@ const WRITER: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
+
+/// Held by the one program that serves these tables, as long as its writer is connected; of a
+/// program that was killed, the server notices in a moment.
+const ALONE: &str = "SELECT pg_advisory_lock(1886350457, hashtext(current_schema()))";
 
 /// Where a database is: `postgres://user@host:port/name`, with its password if it needs one.
 #[derive(Clone)]
@@ -49,10 +53,12 @@ pub enum OpenError {
     Address(String),
     #[error("no PostgreSQL answers at {at}: {why}")]
     Unreachable { at: String, why: String },
-    #[error("PostgreSQL at {at} does not let {user} in: the name or the password is wrong ({why})")]
+    #[error("PostgreSQL at {at} does not let {user} in: {why}")]
     Credentials { at: String, user: String, why: String },
     #[error("PostgreSQL at {at} has no database {name}")]
     NoDatabase { at: String, name: String },
+    #[error("another Polycode is running on the database at {at}")]
+    Running { at: String },
     #[error(
         "the data in {at} was written by a newer Polycode: it needs one that knows version {needs} \
          of the tables, and this one knows {knows}"
@@ -110,10 +116,10 @@ pub(super) struct Opened {
     pub(super) readers: PgPool,
 }
 
-pub(super) async fn open(address: &Address) -> Result<Opened, OpenError> {
+pub(super) async fn open(address: &Address, alone: bool) -> Result<Opened, OpenError> {
     let reading = address.options.clone().options(SETTINGS);
     let options = reading.clone().options(WRITER);
-    let mut writer = connect(&options).await.map_err(|error| not_there(address, &error))?;
+    let mut writer = connect(&options, alone).await.map_err(|error| not_there(address, &error))?;
     migrate(&mut writer).await.map_err(|stale| match stale {
         Stale::Newer { needs, knows } => OpenError::Newer { at: address.to_string(), needs, knows },
         Stale::Failed(error) => OpenError::Failed { at: address.to_string(), why: words(&error) },
@@ -125,9 +131,18 @@ pub(super) async fn open(address: &Address) -> Result<Opened, OpenError> {
     Ok(Opened { options, writer, readers })
 }
 
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+/// A connection of the writer's; with `alone`, the only one of its kind.
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    alone: bool,
+) -> Result<PgConnection, sqlx::Error> {
     let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "it takes too long");
-    timeout(PATIENCE, options.connect()).await.unwrap_or(Err(sqlx::Error::Io(late)))
+    let connected = timeout(PATIENCE, options.connect()).await;
+    let mut on = connected.unwrap_or(Err(sqlx::Error::Io(late)))?;
+    if alone {
+        sqlx::query(ALONE).execute(&mut on).await?;
+    }
+    Ok(on)
 }
 
 fn not_there(address: &Address, error: &sqlx::Error) -> OpenError {
@@ -135,8 +150,11 @@ fn not_there(address: &Address, error: &sqlx::Error) -> OpenError {
     match (postgres_code(error), error) {
         (Some("28P01" | "28000"), _) => {
             let user = address.options.get_username().to_owned();
+            let given = if address.has_password { "wrong" } else { "wrong, or one is missing" };
+            let why = format!("the name or the password is {given} ({why})");
             OpenError::Credentials { at, user, why }
         }
+        (Some("55P03"), _) => OpenError::Running { at },
         (Some("3D000"), _) => OpenError::NoDatabase { at, name: address.name().to_owned() },
         (None, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => OpenError::Unreachable { at, why },
         _ => OpenError::Failed { at, why },

@@ -229,6 +229,23 @@ async fn two_programs_open_a_new_database_at_once_and_the_later_owner_fences() {
 }
 
 #[tokio::test]
+async fn a_second_server_on_one_database_is_refused_until_the_first_is_gone() {
+    let Some(mut server) = server().await else { return };
+    let address = server.schema(SCHEMA).await.unwrap();
+    let first = Postgres::open_alone(&address).await.unwrap();
+    let refused = Postgres::open_alone(&address).await;
+    assert!(matches!(refused, Err(OpenError::Running { .. })), "{refused:?}");
+    server.stop().unwrap();
+    server.start_again().await.unwrap();
+    assert!(is_away(&first.append(append(session(1), 0, 0)).await));
+    first.append(append(session(1), 0, 0)).await.unwrap();
+    let refused = Postgres::open_alone(&address).await;
+    assert!(matches!(refused, Err(OpenError::Running { .. })), "{refused:?}");
+    first.close().await;
+    Postgres::open_alone(&address).await.unwrap().close().await;
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_program_are_left_alone() {
     let Some(server) = server().await else { return };
     let address = server.schema(SCHEMA).await.unwrap();
