@@ -8,6 +8,7 @@
 
 mod burst;
 mod journal;
+mod postgres;
 mod sit;
 mod startup;
 
@@ -32,6 +33,8 @@ enum Command {
     Burst(burst::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
     Journal(journal::Config),
+    /// Appends to the PostgreSQL store, in turns with pgbench's single inserts.
+    Postgres(postgres::Config),
 }
 
 #[tokio::main]
@@ -41,6 +44,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Startup(config) => startup::run(config).await?,
         Command::Burst(config) => burst::run(config).await?,
         Command::Journal(config) => journal::run(config).await?,
+        Command::Postgres(config) => postgres::run(config).await?,
     };
     for problem in problems.iter().take(50) {
         eprintln!("problem: {problem}");
