@@ -1,7 +1,7 @@
 # The ways in: `make run`, `make test`, `make bench`.
 
 export TS_RS_LARGE_INT := number
-BENCHES := sit startup store board runner burst compile
+BENCHES := sit startup store postgres board runner burst compile
 CARGO := cargo --quiet
 
 .PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
@@ -69,6 +69,11 @@ bench-store:
 bench-board:
 	$(CARGO) build --release -p loadtests
 	./target/release/loadtests board
+
+# In turns with pgbench, on a PostgreSQL that it starts itself.
+bench-postgres:
+	$(CARGO) build --release -p loadtests
+	ulimit -n 8192 && ./target/release/loadtests postgres
 
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples

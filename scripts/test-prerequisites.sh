@@ -4,6 +4,7 @@ set -e
 wanted=
 command -v chromium >/dev/null || wanted="$wanted chromium"
 command -v strace >/dev/null || wanted="$wanted strace"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql-15"
 [ -x /usr/bin/node ] || [ -x /usr/local/bin/node ] || wanted="$wanted nodejs"
 # Languages are looked for under /usr, whatever else is on the path. Each is named with its package: those that
 # are small to install, about 50 MB in all, and the two larger ones that most people ask for.

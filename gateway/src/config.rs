@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 
 /// Timed programming tests, live.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "polycode", version)]
 pub(crate) struct Config {
     #[command(subcommand)]
@@ -13,6 +13,11 @@ pub(crate) struct Config {
     /// Where everything is kept.
     #[arg(long, env = "POLYCODE_DATA", default_value = "data", global = true)]
     pub(crate) data: PathBuf,
+    /// Keeps everything in PostgreSQL instead of a file: postgres://user@host:port/name. The data
+    /// directory then has nothing but what was compiled. An address with a password comes in the
+    /// environment variable only.
+    #[arg(long, env = "POLYCODE_DATABASE", hide_env_values = true, global = true)]
+    pub(crate) database: Option<String>,
 }
 
 /// What to do.

@@ -15,20 +15,19 @@ mod secret;
 mod serve;
 mod setup;
 mod socket;
+mod store;
 mod tasks;
 mod verify;
 mod web;
 
-use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
+use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
 use config::{Admin, Command, Config, Package, Runner};
-use domain::{
-    people::{Person, Role},
-    ports::People,
-};
-use storage::sqlite::{Options, Sqlite};
+use domain::people::{Person, Role};
+use storage::sqlite::Options;
+use store::{Store, WrongDatabase};
 
 fn main() -> ExitCode {
     // The sandbox's helper is this same program; it must be itself before any thread exists.
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<runner::NotMet>() => {
+        Err(error) if error.is::<runner::NotMet>() || error.is::<WrongDatabase>() => {
             // One line, for whoever started it; not a failure to be looked into.
             let told = writeln!(std::io::stderr(), "polycode: {error}");
             if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
@@ -59,26 +58,32 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
+    let (data, database) = (&config.data, config.database.as_deref());
     match config.command {
-        Command::Serve(serve) => serve::run(&config.data, serve).await,
+        Command::Serve(serve) => serve::run(data, database, serve).await,
         Command::Admin(Admin::Create { email, name }) => {
-            create_admin(&config.data, &email, &name).await
+            create_admin(data, database, &email, &name).await
         }
-        Command::Import { package, owner } => serve::import(&config.data, &package, &owner).await,
+        Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
     }
 }
 
-async fn create_admin(data: &Path, email: &str, name: &str) -> anyhow::Result<()> {
+async fn create_admin(
+    data: &Path,
+    database: Option<&str>,
+    email: &str,
+    name: &str,
+) -> anyhow::Result<()> {
     let mut password = String::new();
     std::io::stdin().read_line(&mut password).context("no password on standard input")?;
     let password = password.trim_end_matches(['\r', '\n']).to_owned();
     let person: Person = api::account::make_person(name, email, password, Role::Administrator)
         .await
         .map_err(|refusal| anyhow::anyhow!("{}", refusal.why().text))?;
-    let store: Arc<Sqlite> = Sqlite::open(data, Options::default()).await?;
-    store.add_person(person).await?;
+    let store = Store::open(data, database, Options::default()).await?;
+    store.people.add_person(person).await?;
     store.close().await;
     Ok(())
 }

@@ -7,16 +7,12 @@ use anyhow::Context;
 use axum::{Router, middleware, routing::get, serve::ListenerExt};
 use domain::{
     content::Language,
-    ports::{Clock, People, Sandbox},
+    ports::{Clock, Sandbox},
 };
 use runner::{FakeSandbox, NamespaceSandbox};
 #[cfg(debug_assertions)]
 use storage::sqlite::Sync;
-use storage::{
-    SystemClock,
-    bus::LocalBus,
-    sqlite::{Options, Sqlite},
-};
+use storage::{SystemClock, bus::LocalBus, sqlite::Options};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -27,6 +23,7 @@ use crate::{
     limits::Limits,
     setup::Setup,
     socket,
+    store::Store,
     tasks::Tasks,
     web,
 };
@@ -36,12 +33,16 @@ use crate::{
 const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Serves until it is told to stop.
-pub(crate) async fn run(data: &Path, config: config::Serve) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    data: &Path,
+    database: Option<&str>,
+    config: config::Serve,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let url = config.url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-    let (app, store) = start(data, &config, url.clone()).await?;
+    let (app, store) = start(data, database, &config, url.clone()).await?;
     if config.demo {
         demo::add(&app).await?;
     }
@@ -68,18 +69,19 @@ const GOODBYES: std::time::Duration = std::time::Duration::from_secs(2);
 
 async fn start(
     data: &Path,
+    database: Option<&str>,
     config: &config::Serve,
     url: String,
-) -> anyhow::Result<(Shared, Arc<Sqlite>)> {
+) -> anyhow::Result<(Shared, Store)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
     let found = walls(config).await?;
-    let store = Sqlite::open(data, options(config)).await?;
+    let store = Store::open(data, database, options(config)).await?;
     let (sandbox, languages) = sandbox(found, data, config)?;
     let deps = Deps {
-        store: store.clone(),
-        shards: store.clone(),
-        blobs: store.clone(),
-        people: store.clone(),
+        store: Arc::clone(&store.events),
+        shards: Arc::clone(&store.shards),
+        blobs: Arc::clone(&store.blobs),
+        people: Arc::clone(&store.people),
         bus: Arc::new(LocalBus::default()),
         clock: Arc::new(SystemClock),
         sandbox,
@@ -187,9 +189,14 @@ pub(crate) fn read(package: &Path) -> anyhow::Result<package::Imported> {
     Ok(package::read_zip(zip)?)
 }
 
-/// Imports a package into the data directory of a server that is not running.
+/// Imports a package into the data of a server that is not running.
 #[expect(clippy::print_stdout, reason = "this command's answer")]
-pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::Result<()> {
+pub(crate) async fn import(
+    data: &Path,
+    database: Option<&str>,
+    package: &Path,
+    owner: &str,
+) -> anyhow::Result<()> {
     let imported = read(package)?;
     let config = config::Serve {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -202,8 +209,8 @@ pub(crate) async fn import(data: &Path, package: &Path, owner: &str) -> anyhow::
         #[cfg(debug_assertions)]
         unsynced: false,
     };
-    let (app, store) = start(data, &config, "import".to_owned()).await?;
-    let owner = store.person_by_email(owner).await?;
+    let (app, store) = start(data, database, &config, "import".to_owned()).await?;
+    let owner = store.people.person_by_email(owner).await?;
     let owner = owner.context("nobody has an account with this address")?;
     let report = api::files::keep(&app, owner.id, imported).await;
     let report = report.map_err(|refusal| anyhow::anyhow!("{}", refusal.why().text))?;

@@ -69,9 +69,9 @@ async fn measure(
     Ok(took)
 }
 
-/// Appends one event after the other until `end`; how long each took.
-async fn write(
-    store: Arc<Sqlite>,
+/// Appends one event after the other to stream `n` until `end`; how long each took.
+pub(crate) async fn write(
+    store: Arc<impl EventStore>,
     n: usize,
     epoch: u64,
     end: Instant,
@@ -88,7 +88,7 @@ async fn write(
 }
 
 /// An edit of a usual length.
-fn append(stream: Stream, epoch: u64, expected_seq: u64) -> Append {
+pub(crate) fn append(stream: Stream, epoch: u64, expected_seq: u64) -> Append {
     let body = format!(
         r#"{{"type":"edited","file":{{"question":1,"language":"python","name":"main.py"}},"rev":{expected_seq},"changes":[120,[4,"let total = 0;"],66,[0,"for value in values:"]],"caret":204}}"#
     );

@@ -9,6 +9,7 @@
 mod board;
 mod burst;
 mod journal;
+mod postgres;
 mod sit;
 mod startup;
 
@@ -35,6 +36,8 @@ enum Command {
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
     Journal(journal::Config),
+    /// Appends to the PostgreSQL store, in turns with pgbench's single inserts.
+    Postgres(postgres::Config),
 }
 
 #[tokio::main]
@@ -45,6 +48,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Burst(config) => burst::run(config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
+        Command::Postgres(config) => postgres::run(config).await?,
     };
     for problem in problems.iter().take(50) {
         eprintln!("problem: {problem}");

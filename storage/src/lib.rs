@@ -1,5 +1,6 @@
 //! Keeps what the ports promise. One contract suite holds every implementation to the same word:
-//! [`memory::Memory`] for tests and demonstrations, [`sqlite::Sqlite`] for the single binary.
+//! [`memory::Memory`] for tests and demonstrations, [`sqlite::Sqlite`] for the single binary,
+//! [`postgres::Postgres`] beside a server.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +8,13 @@ pub mod bus;
 pub mod clock;
 pub mod flaky;
 pub mod forgetful;
+mod kept;
 pub mod memory;
+pub mod postgres;
+pub mod scratch;
+mod segment;
 pub mod sqlite;
+mod trouble;
+mod writer;
 
 pub use clock::{SystemClock, TestClock};

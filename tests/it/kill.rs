@@ -35,7 +35,11 @@ const MANNER: Manner = Manner {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_nine_under_200_typing_candidates_loses_no_acknowledged_edit() -> Done {
-    let mut setting = Setting::new(200).await?;
+    nothing_is_lost(&mut Setting::new(200).await?).await
+}
+
+/// Everybody types, the server is killed and started again, and everybody goes on.
+pub(crate) async fn nothing_is_lost(setting: &mut Setting) -> Done {
     let candidates = setting.all_started().await?;
     let counts: Vec<_> = candidates.iter().map(|one| Arc::clone(&one.acknowledged)).collect();
     let (stop, stopped) = watch::channel(false);

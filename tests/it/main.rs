@@ -19,6 +19,7 @@ mod judging;
 mod kill;
 mod links;
 mod node;
+mod postgres;
 mod power_cut;
 mod questions;
 mod reconnect;

@@ -14,7 +14,7 @@ use domain::{
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::writer::Waiting;
+use crate::writer::Waiting;
 
 /// Appends of a batch whose command is stored already, by their place in the batch.
 pub(super) type Stored = HashMap<usize, (CommandId, u64)>;

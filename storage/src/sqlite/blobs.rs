@@ -7,7 +7,8 @@ use domain::{
     ports::{Blobs, Unavailable},
 };
 
-use super::{Sqlite, trouble::away};
+use super::Sqlite;
+use crate::trouble::away;
 
 #[async_trait]
 impl Blobs for Sqlite {

@@ -12,6 +12,8 @@ use super::{
     Sqlite,
     events::{Event, at_most},
     fence::fence,
+};
+use crate::{
     segment,
     trouble::{away, unavailable},
 };

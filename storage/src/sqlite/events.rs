@@ -11,8 +11,12 @@ use domain::{
 use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 use tokio::sync::oneshot;
 
-use super::{Sqlite, answered, compact, fence::fence, rows, trouble::away, writer::Waiting};
-use crate::memory::assert_whole;
+use super::{Sqlite, compact, fence::fence, rows};
+use crate::{
+    memory::assert_whole,
+    trouble::away,
+    writer::{Waiting, answered},
+};
 
 const HEAD: &str = "
     SELECT seq, wake_at, untold, rows_seq, erased_at IS NOT NULL FROM streams WHERE stream = ?1";

@@ -7,13 +7,11 @@ mod checkpoint;
 mod compact;
 mod events;
 mod fence;
+mod lane;
 mod open;
 mod people;
 mod rows;
-mod segment;
 mod shards;
-mod trouble;
-mod writer;
 
 use std::{
     fs::File,
@@ -23,21 +21,22 @@ use std::{
 
 use domain::ports::Unavailable;
 use sqlx::{SqliteConnection, SqlitePool};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 
 pub use open::{OpenError, Options, Sync};
 
-use crate::memory::lock;
-use trouble::unavailable;
-use writer::{Once, Running, Waiting, Write, Writer};
+use lane::FileLane;
+
+use crate::{
+    memory::lock,
+    trouble::unavailable,
+    writer::{self, CLOSED, Once, Running, Waiting, Write, Writer, answered},
+};
 
 /// All the ports of storage, in one SQLite file.
 #[derive(Debug)]
 pub struct Sqlite {
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::Sender<Write<SqliteConnection>>,
     readers: SqlitePool,
     /// The writer and its checkpointer.
     tasks: Mutex<JoinSet<()>>,
@@ -54,7 +53,7 @@ impl Sqlite {
         let mut tasks = JoinSet::new();
         let (asking, asked) = checkpoint::Asking::new();
         tasks.spawn(checkpoint::run(opened.options.clone(), asked));
-        tasks.spawn(Writer::new(queue, opened.options, opened.writer, asking).run());
+        tasks.spawn(Writer::new(queue, FileLane::new(opened.options, opened.writer, asking)).run());
         let tasks = Mutex::new(tasks);
         Ok(Arc::new(Self { writes, readers: opened.readers, tasks, _lock: opened.lock }))
     }
@@ -87,10 +86,4 @@ impl Sqlite {
         self.writes.send(write).await.map_err(|_| unavailable(CLOSED))?;
         answered(answer).await?
     }
-}
-
-const CLOSED: &str = "the store is closed";
-
-async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
-    answer.await.map_err(|_| unavailable(CLOSED))
 }

@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::{CampaignId, PersonId, SessionId},
-    people::{Contact, HttpSession, Link, Opens, Person, Role, Welcome, Who},
+    people::{Contact, HttpSession, Link, Opens, Person, Welcome, Who},
     ports::{People, PeopleError, Unavailable},
 };
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
+use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
-use super::{
-    Sqlite,
+use super::Sqlite;
+use crate::{
+    kept::{self, Kept, print_role, print_who},
     trouble::{away, is_unique_violation},
 };
 
@@ -251,102 +252,4 @@ fn taken<T>(done: Result<T, sqlx::Error>) -> Result<Result<(), PeopleError>, sql
     }
 }
 
-/// A value of the domain as its table has it.
-struct Kept<T>(T);
-
-impl FromRow<'_, SqliteRow> for Kept<Person> {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self(Person {
-            id: parse(row, "id")?,
-            email: row.try_get("email")?,
-            name: row.try_get("name")?,
-            role: read_role(row.try_get("role")?).ok_or_else(|| damaged("role"))?,
-            password_hash: row.try_get("password_hash")?,
-            welcome: read_welcome(row)?,
-            disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(At),
-        }))
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Kept<Contact> {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self(Contact {
-            session: parse(row, "session")?,
-            campaign: parse(row, "campaign")?,
-            email: row.try_get("email")?,
-            name: row.try_get("name")?,
-            alias: row.try_get("alias")?,
-        }))
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Kept<Link> {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let session: Option<&str> = row.try_get("session")?;
-        let opens = match session {
-            Some(id) => Opens::Session(id.parse().map_err(|_| damaged("session"))?),
-            None => Opens::Wall,
-        };
-        Ok(Self(Link {
-            code: row.try_get("code")?,
-            campaign: parse(row, "campaign")?,
-            opens,
-            created_at: At(row.try_get("created_at")?),
-            expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(At),
-            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(At),
-        }))
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Kept<HttpSession> {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self(HttpSession {
-            token_sha256: row.try_get("token_sha256")?,
-            who: read_who(row.try_get("who")?).ok_or_else(|| damaged("who"))?,
-            created_at: At(row.try_get("created_at")?),
-            seen_at: At(row.try_get("seen_at")?),
-        }))
-    }
-}
-
-fn parse<T: std::str::FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
-    row.try_get::<&str, _>(column)?.parse().map_err(|_| damaged(column))
-}
-
-fn damaged(column: &str) -> sqlx::Error {
-    sqlx::Error::ColumnDecode { index: column.into(), source: "not what was written".into() }
-}
-
-fn read_welcome(row: &SqliteRow) -> Result<Option<Welcome>, sqlx::Error> {
-    let token: Option<String> = row.try_get("welcome_sha256")?;
-    let until = row.try_get::<Option<i64>, _>("welcome_until")?.map(At);
-    Ok(token.zip(until).map(|(token_sha256, until)| Welcome { token_sha256, until }))
-}
-
-const fn print_role(role: Role) -> &'static str {
-    match role {
-        Role::Administrator => "administrator",
-        Role::Creator => "creator",
-    }
-}
-
-fn read_role(text: &str) -> Option<Role> {
-    [Role::Administrator, Role::Creator].into_iter().find(|role| print_role(*role) == text)
-}
-
-fn print_who(who: Who) -> String {
-    match who {
-        Who::Person(id, role) => format!("{}.{id}", print_role(role)),
-        Who::Candidate(id) => format!("candidate.{id}"),
-        Who::Viewer(id) => format!("viewer.{id}"),
-    }
-}
-
-fn read_who(text: &str) -> Option<Who> {
-    let (kind, id) = text.split_once('.')?;
-    match kind {
-        "candidate" => id.parse().ok().map(Who::Candidate),
-        "viewer" => id.parse().ok().map(Who::Viewer),
-        role => Some(Who::Person(id.parse().ok()?, read_role(role)?)),
-    }
-}
+kept::read!(SqliteRow);

@@ -7,7 +7,8 @@ use domain::{
 };
 use sqlx::SqlitePool;
 
-use super::{events::at_most, trouble::away};
+use super::events::at_most;
+use crate::trouble::away;
 
 /// `?2` is the first key that may be read; `?4` is NULL when it is no matter what changed.
 const ROWS: &str = "

@@ -8,7 +8,8 @@ use domain::{
 };
 use sqlx::SqliteConnection;
 
-use super::{Sqlite, trouble::away};
+use super::Sqlite;
+use crate::trouble::away;
 
 const MISSED: &str = "
     INSERT OR IGNORE INTO outages (shard, from_at, to_at)

@@ -11,6 +11,7 @@ use domain::{
 };
 use storage::{
     memory::Memory,
+    postgres::Postgres,
     sqlite::{Options, Sqlite},
 };
 
@@ -20,6 +21,8 @@ pub(crate) trait Store: EventStore + Shards + Blobs + People + 'static {}
 impl Store for Memory {}
 
 impl Store for Sqlite {}
+
+impl Store for Postgres {}
 
 /// A store of its own in `dir`.
 pub(crate) async fn sqlite(dir: &Path) -> Arc<Sqlite> {

@@ -9,11 +9,13 @@ mod events;
 mod heads;
 mod kit;
 mod people;
+mod postgres;
 mod races;
 mod rows;
 mod shards;
 
-/// Makes a test of each function, once for each store.
+/// Makes a test of each function, once for each store; for PostgreSQL a case of one test, since all
+/// share a server.
 macro_rules! every_store {
     ($($area:ident: $($test:ident),+ $(,)?;)+) => {
         mod memory {
@@ -36,6 +38,13 @@ macro_rules! every_store {
                 })+
             })+
         }
+
+        pub(crate) const POSTGRES: &[(&str, crate::postgres::Case)] = &[
+            $($((
+                concat!(stringify!($area), "_", stringify!($test)),
+                |store| Box::pin(crate::$area::$test(store)),
+            ),)+)+
+        ];
     };
 }
 

@@ -6,4 +6,5 @@ mod durability;
 mod faults;
 mod files;
 mod kit;
+mod postgres;
 mod trouble;

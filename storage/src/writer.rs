@@ -2,23 +2,19 @@
 //! There is no timer: while one commit runs, the next batch gathers.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     future::Future,
     pin::Pin,
 };
 
+use async_trait::async_trait;
 use domain::{
     ports::{Append, AppendError, Unavailable},
     stream::Stream,
 };
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    append,
-    checkpoint::Asking,
-    trouble::{Trouble, unavailable, words},
-};
+use crate::trouble::{Trouble, unavailable, words};
 
 /// How many appends one transaction takes: enough to share a sync among many, few enough that the
 /// last one does not wait long for the first.
@@ -28,36 +24,59 @@ const BATCH_APPENDS: usize = 200;
 const BATCH_OTHERS: usize = 64;
 
 /// How many writes wait in the queue; at the limit their senders wait to be let in.
-pub(super) const QUEUE: usize = 1024;
+pub(crate) const QUEUE: usize = 1024;
 
 const NOT_TRIED: &str = "it was not tried";
 
+/// How each append of a transaction that was written ended, in the batch's order.
+pub(crate) type Answers = Vec<Result<(), AppendError>>;
+
+/// The connection that the writer has for itself; it opens again after it was lost.
+#[async_trait]
+pub(crate) trait Lane: Send + 'static {
+    type On: Send + 'static;
+
+    /// One transaction; nothing of it stays when it fails. With `weed` it looks first which
+    /// commands are stored already.
+    async fn transact(
+        &mut self,
+        appends: &[Waiting],
+        weed: bool,
+        others: &mut [Box<dyn Other<Self::On>>],
+    ) -> Result<Answers, Trouble>;
+
+    /// Called after each batch of so many writes.
+    fn after(&mut self, _writes: usize) {}
+
+    async fn close(self);
+}
+
 /// One append and who waits for it.
-pub(super) struct Waiting {
-    pub(super) append: Append,
-    pub(super) reply: oneshot::Sender<Result<(), AppendError>>,
+pub(crate) struct Waiting {
+    pub(crate) append: Append,
+    pub(crate) reply: oneshot::Sender<Result<(), AppendError>>,
 }
 
 /// What the writer is asked.
-pub(super) enum Write {
+pub(crate) enum Write<C> {
     Append(Box<Waiting>),
-    Other(Box<dyn Other>),
+    Other(Box<dyn Other<C>>),
     /// Finish what waits, take nothing more.
     Close,
 }
 
-pub(super) type Running<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
+pub(crate) type Running<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
 
 /// A write that is no append. It runs once, inside a savepoint of the batch's transaction.
-pub(super) trait Other: Send {
-    fn run<'c>(&'c mut self, on: &'c mut SqliteConnection) -> Running<'c, ()>;
+pub(crate) trait Other<C>: Send {
+    fn run<'c>(&'c mut self, on: &'c mut C) -> Running<'c, ()>;
 
     /// Called once the transaction is over; `Err` when it was not written.
     fn answer(self: Box<Self>, written: Result<(), &str>);
 }
 
 /// An [`Other`] made of a closure.
-pub(super) struct Once<F, T> {
+pub(crate) struct Once<F, T> {
     run: Option<F>,
     done: Result<T, String>,
     reply: oneshot::Sender<Result<T, Unavailable>>,
@@ -65,11 +84,14 @@ pub(super) struct Once<F, T> {
 
 impl<F, T> Once<F, T>
 where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Running<'c, T> + Send + 'static,
     T: Send + 'static,
 {
     /// The write, and where its answer comes.
-    pub(super) fn ask(run: F) -> (Write, oneshot::Receiver<Result<T, Unavailable>>) {
+    pub(crate) fn ask<C>(run: F) -> (Write<C>, oneshot::Receiver<Result<T, Unavailable>>)
+    where
+        C: Send + 'static,
+        F: for<'c> FnOnce(&'c mut C) -> Running<'c, T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         (
             Write::Other(Box::new(Self { run: Some(run), done: Err(NOT_TRIED.into()), reply })),
@@ -78,12 +100,13 @@ where
     }
 }
 
-impl<F, T> Other for Once<F, T>
+impl<C, F, T> Other<C> for Once<F, T>
 where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Running<'c, T> + Send + 'static,
+    C: Send + 'static,
+    F: for<'c> FnOnce(&'c mut C) -> Running<'c, T> + Send + 'static,
     T: Send + 'static,
 {
-    fn run<'c>(&'c mut self, on: &'c mut SqliteConnection) -> Running<'c, ()> {
+    fn run<'c>(&'c mut self, on: &'c mut C) -> Running<'c, ()> {
         Box::pin(async move {
             let Some(run) = self.run.take() else { return Ok(()) };
             match run(on).await {
@@ -107,14 +130,17 @@ where
     }
 }
 
-#[derive(Default)]
-struct Batch {
+struct Batch<C> {
     appends: Vec<Waiting>,
     streams: HashSet<Stream>,
-    others: Vec<Box<dyn Other>>,
+    others: Vec<Box<dyn Other<C>>>,
 }
 
-impl Batch {
+impl<C> Batch<C> {
+    fn new() -> Self {
+        Self { appends: vec![], streams: HashSet::new(), others: vec![] }
+    }
+
     fn has_room(&self) -> bool {
         self.appends.len() < BATCH_APPENDS && self.others.len() < BATCH_OTHERS
     }
@@ -124,7 +150,7 @@ impl Batch {
     }
 
     /// Gives back an append whose stream is in the batch already: its turn is the next one.
-    fn add(&mut self, write: Write) -> Option<Write> {
+    fn add(&mut self, write: Write<C>) -> Option<Write<C>> {
         match write {
             Write::Append(waiting)
                 if !self.has_room() || !self.streams.insert(waiting.append.stream) =>
@@ -139,42 +165,31 @@ impl Batch {
     }
 }
 
-pub(super) struct Writer {
-    queue: mpsc::Receiver<Write>,
-    held: VecDeque<Write>,
-    options: SqliteConnectOptions,
-    on: Option<SqliteConnection>,
-    asking: Asking,
+pub(crate) struct Writer<L: Lane> {
+    queue: mpsc::Receiver<Write<L::On>>,
+    held: VecDeque<Write<L::On>>,
+    lane: L,
     failing: bool,
 }
 
-impl Writer {
-    pub(super) fn new(
-        queue: mpsc::Receiver<Write>,
-        options: SqliteConnectOptions,
-        on: SqliteConnection,
-        asking: Asking,
-    ) -> Self {
-        Self { queue, held: VecDeque::new(), options, on: Some(on), asking, failing: false }
+impl<L: Lane> Writer<L> {
+    pub(crate) fn new(queue: mpsc::Receiver<Write<L::On>>, lane: L) -> Self {
+        Self { queue, held: VecDeque::new(), lane, failing: false }
     }
 
     /// Writes until it is told to close and the queue is empty.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while let Some(batch) = self.gather().await {
             let writes = batch.appends.len() + batch.others.len();
             self.write(batch).await;
-            self.asking.after(writes);
+            self.lane.after(writes);
         }
-        if let Some(on) = self.on.take()
-            && let Err(error) = on.close().await
-        {
-            tracing::warn!(%error, "the database was not closed cleanly");
-        }
+        self.lane.close().await;
     }
 
     /// What waits, or the next that comes; `None` when nothing will come any more.
-    async fn gather(&mut self) -> Option<Batch> {
-        let mut batch = Batch::default();
+    async fn gather(&mut self) -> Option<Batch<L::On>> {
+        let mut batch = Batch::new();
         for write in std::mem::take(&mut self.held) {
             self.held.extend(batch.add(write));
         }
@@ -189,14 +204,14 @@ impl Writer {
         Some(batch)
     }
 
-    fn take(&mut self, batch: &mut Batch, write: Write) {
+    fn take(&mut self, batch: &mut Batch<L::On>, write: Write<L::On>) {
         if matches!(write, Write::Close) {
             self.queue.close();
         }
         self.held.extend(batch.add(write));
     }
 
-    async fn write(&mut self, batch: Batch) {
+    async fn write(&mut self, batch: Batch<L::On>) {
         let Batch { appends, mut others, .. } = batch;
         match self.transact(&appends, false, &mut others).await {
             Ok(answers) => {
@@ -231,39 +246,18 @@ impl Writer {
         }
     }
 
-    /// One transaction; nothing of it stays when it fails.
     async fn transact(
         &mut self,
         appends: &[Waiting],
         weed: bool,
-        others: &mut [Box<dyn Other>],
-    ) -> Result<Vec<Result<(), AppendError>>, Trouble> {
+        others: &mut [Box<dyn Other<L::On>>],
+    ) -> Result<Answers, Trouble> {
         if appends.is_empty() && others.is_empty() {
             return Ok(vec![]);
         }
-        let outcome = match self.connection().await {
-            Ok(on) => {
-                let outcome = attempt(on, appends, weed, others).await;
-                if outcome.is_err() {
-                    // Fails when SQLite rolled back by itself, which is as good.
-                    drop(sqlx::query("ROLLBACK").execute(&mut *on).await);
-                    if on.ping().await.is_err() {
-                        self.on = None;
-                    }
-                }
-                outcome
-            }
-            Err(error) => Err(error.into()),
-        };
+        let outcome = self.lane.transact(appends, weed, others).await;
         self.note(outcome.as_ref().err());
         outcome
-    }
-
-    async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
-        match &mut self.on {
-            Some(on) => Ok(on),
-            none => Ok(none.insert(SqliteConnection::connect_with(&self.options).await?)),
-        }
     }
 
     /// Says once when writing begins to fail, and once when it works again.
@@ -281,44 +275,13 @@ impl Writer {
     }
 }
 
-async fn attempt(
-    on: &mut SqliteConnection,
-    appends: &[Waiting],
-    weed: bool,
-    others: &mut [Box<dyn Other>],
-) -> Result<Vec<Result<(), AppendError>>, Trouble> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *on).await?;
-    let known = if weed { append::stored(on, appends).await? } else { HashMap::new() };
-    let answers = append::apply(on, appends, known).await?;
-    for other in others {
-        aside(on, other.as_mut()).await?;
-    }
-    sqlx::query("COMMIT").execute(on).await?;
-    Ok(answers)
-}
-
-/// Runs `other` so that its failure undoes only itself.
-async fn aside(on: &mut SqliteConnection, other: &mut dyn Other) -> Result<(), Trouble> {
-    sqlx::query("SAVEPOINT aside").execute(&mut *on).await?;
-    match other.run(on).await.map_err(Trouble::from) {
-        Ok(()) => {}
-        Err(Trouble::Guilty(reason)) => {
-            tracing::error!(%reason, "a write broke a rule of the tables");
-            sqlx::query("ROLLBACK TO aside").execute(&mut *on).await?;
-        }
-        Err(away) => return Err(away),
-    }
-    sqlx::query("RELEASE aside").execute(on).await?;
-    Ok(())
-}
-
-fn answer_appends(appends: Vec<Waiting>, answers: Vec<Result<(), AppendError>>) {
+fn answer_appends(appends: Vec<Waiting>, answers: Answers) {
     for (waiting, answer) in appends.into_iter().zip(answers) {
         drop(waiting.reply.send(answer));
     }
 }
 
-fn answer_others(others: Vec<Box<dyn Other>>, written: Result<(), &str>) {
+fn answer_others<C>(others: Vec<Box<dyn Other<C>>>, written: Result<(), &str>) {
     for other in others {
         other.answer(written);
     }
@@ -328,4 +291,11 @@ fn refuse(appends: Vec<Waiting>, words: &str) {
     for waiting in appends {
         drop(waiting.reply.send(Err(unavailable(words).into())));
     }
+}
+
+pub(crate) const CLOSED: &str = "the store is closed";
+
+/// The writer's answer; it is away when the writer is.
+pub(crate) async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
+    answer.await.map_err(|_| unavailable(CLOSED))
 }

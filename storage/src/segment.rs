@@ -13,10 +13,10 @@ const DEFLATE: u8 = 1;
 
 /// How many events one segment holds at most, so that a page of a long stream is read without
 /// the rest of it.
-pub(super) const EVENTS: usize = 1000;
+pub(crate) const EVENTS: usize = 1000;
 
 /// `events` as one segment's bytes; their seqs follow from the first one's.
-pub(super) fn pack(events: &[Recorded]) -> Vec<u8> {
+pub(crate) fn pack(events: &[Recorded]) -> Vec<u8> {
     let mut plain = vec![];
     for event in events {
         plain.put_i64(event.at.0);
@@ -34,7 +34,7 @@ pub(super) fn pack(events: &[Recorded]) -> Vec<u8> {
 }
 
 /// What [`pack`] made of the events from `from_seq` on.
-pub(super) fn unpack(from_seq: u64, body: &[u8]) -> anyhow::Result<Vec<Recorded>> {
+pub(crate) fn unpack(from_seq: u64, body: &[u8]) -> anyhow::Result<Vec<Recorded>> {
     let (form, packed) = body.split_first().context("an empty segment")?;
     ensure!(*form == DEFLATE, "a segment of an unknown form, {form}");
     let mut plain = vec![];

@@ -1,0 +1,195 @@
+//! What the PostgreSQL store does beside `pgbench`, which inserts the same rows one by one: in
+//! turns, on one server, so that whatever else the machine does hits both.
+
+mod commands;
+mod pgbench;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use domain::{at::At, ports::Shards, stream::SHARDS};
+use loadtests::figures::{Figure, millis, per_mille, report};
+use storage::{postgres::Postgres, scratch::Scratch};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::journal;
+use commands::Sessions;
+use pgbench::Pgbench;
+
+/// How many turns each has. Of nine ratios the second and the eighth bound the median with 96 %
+/// confidence (the sign test).
+const TURNS: usize = 9;
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// How long each turn is.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+}
+
+/// What one turn did.
+pub(crate) struct Turn {
+    /// A second.
+    pub(crate) rate: f64,
+    /// How long each took, in ms.
+    pub(crate) took: Vec<f64>,
+}
+
+impl Turn {
+    fn of(took: &[Duration], length: Duration) -> anyhow::Result<Self> {
+        let count = f64::from(u32::try_from(took.len())?);
+        Ok(Self { rate: count / length.as_secs_f64(), took: millis(took) })
+    }
+}
+
+pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
+    let server = Scratch::start().await?.context("PostgreSQL is not installed")?;
+    let length = Duration::from_secs(config.seconds);
+    let mut figures = vec![Figure::plain("machine busy with others", busy().await?, "%")];
+    let store = Postgres::open(&server.schema("ours").await?).await?;
+    let epoch = take_all(&store).await?;
+    let pgbench = Pgbench::prepare(&server).await?;
+    let mut sessions = Sessions::start(&server, 64).await?;
+    for (clients, goal) in [(64, 2.0), (512, 4.0)] {
+        let (mut ours, mut theirs, mut asked) = (vec![], vec![], vec![]);
+        for turn in 0..TURNS {
+            ours.push(appends(&store, epoch, clients, turn, length).await?);
+            theirs.push(pgbench.turn(clients, length).await?);
+            if clients == 64 {
+                asked.push(sessions.turn(length).await?);
+            }
+        }
+        figures.extend(rates(clients, goal, &ours, &theirs));
+        figures.extend(latencies(&format!("append, {clients} at once"), &mut ours));
+        figures.extend(latencies(&format!("pgbench, {clients} at once"), &mut theirs));
+        if !asked.is_empty() {
+            figures.extend(latencies(&format!("command, {clients} at once"), &mut asked));
+            figures.extend(ratio(
+                "command p50 to pgbench's",
+                &at(&mut asked, 500),
+                &at(&mut theirs, 500),
+                Goal::AtMost(2.0),
+            ));
+            figures.extend(ratio(
+                "command p99 to pgbench's",
+                &at(&mut asked, 990),
+                &at(&mut theirs, 990),
+                Goal::AtMost(3.0),
+            ));
+        }
+    }
+    let mut woken = millis(&sessions.activations().await?);
+    figures.push(Figure::plain(
+        "activation from a snapshot, p50",
+        per_mille(&mut woken, 500),
+        "ms",
+    ));
+    figures.push(Figure::at_most("activation, p99", per_mille(&mut woken, 990), "ms", 5.0));
+    report("postgres", &figures)?;
+    store.close().await;
+    Ok(vec![])
+}
+
+async fn take_all(store: &Postgres) -> anyhow::Result<u64> {
+    let mut epoch = 0;
+    for shard in 0..SHARDS {
+        epoch = store.take(shard, "load", At(0)).await?;
+    }
+    Ok(epoch)
+}
+
+/// Each stream appends one event after the other; new streams in each turn.
+async fn appends(
+    store: &Arc<Postgres>,
+    epoch: u64,
+    streams: usize,
+    turn: usize,
+    length: Duration,
+) -> anyhow::Result<Turn> {
+    let end = Instant::now() + length;
+    let mut tasks = JoinSet::new();
+    for n in 0..streams {
+        let n = (streams * TURNS + turn) * streams + n;
+        tasks.spawn(journal::write(Arc::clone(store), n, epoch, end));
+    }
+    let mut took = vec![];
+    while let Some(ended) = tasks.join_next().await {
+        took.extend(ended??);
+    }
+    Turn::of(&took, length)
+}
+
+#[derive(Clone, Copy)]
+enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figure> {
+    let rates = |turns: &[Turn]| turns.iter().map(|turn| turn.rate).collect::<Vec<f64>>();
+    let (ours, theirs) = (rates(ours), rates(theirs));
+    let mut figures = vec![
+        Figure::plain(&format!("appends, {clients} streams"), median(&ours), "1/s"),
+        Figure::plain(&format!("pgbench, {clients} clients"), median(&theirs), "1/s"),
+    ];
+    figures.extend(ratio(
+        &format!("appends to pgbench, {clients}"),
+        &ours,
+        &theirs,
+        Goal::AtLeast(goal),
+    ));
+    figures
+}
+
+/// The median of the turns' ratios against its goal, and its interval.
+fn ratio(name: &str, ours: &[f64], theirs: &[f64], goal: Goal) -> Vec<Figure> {
+    let mut all: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    all.sort_unstable_by(f64::total_cmp);
+    let middle = median(&all);
+    let nth = |n: usize| all.get(n).copied().unwrap_or(f64::NAN);
+    let judged = match goal {
+        Goal::AtLeast(goal) => Figure::at_least(name, middle, "", goal),
+        Goal::AtMost(goal) => Figure::at_most(name, middle, "", goal),
+    };
+    let (low, high) = (nth(1), nth(all.len().saturating_sub(2)));
+    vec![judged, Figure::plain("  96 % from", low, ""), Figure::plain("  96 % to", high, "")]
+}
+
+fn median(all: &[f64]) -> f64 {
+    per_mille(&mut all.to_vec(), 500)
+}
+
+/// The percentile of each turn, in ms.
+fn at(turns: &mut [Turn], part: usize) -> Vec<f64> {
+    turns.iter_mut().map(|turn| per_mille(&mut turn.took, part)).collect()
+}
+
+fn latencies(name: &str, turns: &mut [Turn]) -> Vec<Figure> {
+    let of = |part: usize, turns: &mut [Turn]| median(&at(turns, part));
+    vec![
+        Figure::plain(&format!("{name}, p50"), of(500, turns), "ms"),
+        Figure::plain(&format!("{name}, p99"), of(990, turns), "ms"),
+    ]
+}
+
+/// How busy the processors are with everything else, in %: of two seconds in which we do nothing.
+async fn busy() -> anyhow::Result<f64> {
+    let before = ticks()?;
+    sleep(Duration::from_secs(2)).await;
+    let after = ticks()?;
+    let (idle, all) = (after.0 - before.0, after.1 - before.1);
+    Ok(100.0 * (1.0 - idle / all))
+}
+
+/// Idle and all ticks of the processors so far (`proc_stat(5)`).
+fn ticks() -> anyhow::Result<(f64, f64)> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("the line of all processors")?;
+    let ticks: Vec<f64> = line.split_whitespace().filter_map(|one| one.parse().ok()).collect();
+    let idle = ticks.iter().skip(3).take(2).sum();
+    Ok((idle, ticks.iter().take(8).sum()))
+}

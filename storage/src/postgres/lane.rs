@@ -1,0 +1,103 @@
+//! The writer's connection to the server, and one transaction on it.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::time::timeout;
+
+use super::append;
+use crate::{
+    trouble::Trouble,
+    writer::{Answers, Lane, Other, Waiting},
+};
+
+/// How long a transaction may take before the server counts as away: longer than a disk's worst
+/// moment, shorter than the patience of who waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct ServerLane {
+    options: PgConnectOptions,
+    alone: bool,
+    on: Option<PgConnection>,
+}
+
+impl ServerLane {
+    pub(super) fn new(options: PgConnectOptions, alone: bool, on: PgConnection) -> Self {
+        Self { options, alone, on: Some(on) }
+    }
+
+    /// Takes the connection out: what is cancelled half-way never comes back.
+    async fn connection(&mut self) -> Result<PgConnection, sqlx::Error> {
+        match self.on.take() {
+            Some(on) => Ok(on),
+            None => super::open::connect(&self.options, self.alone).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Lane for ServerLane {
+    type On = PgConnection;
+
+    async fn transact(
+        &mut self,
+        appends: &[Waiting],
+        weed: bool,
+        others: &mut [Box<dyn Other<PgConnection>>],
+    ) -> Result<Answers, Trouble> {
+        let whole = async {
+            let mut on = self.connection().await?;
+            let outcome = attempt(&mut on, appends, weed, others).await;
+            let usable = outcome.is_ok() || roll_back(&mut on).await;
+            self.on = usable.then_some(on);
+            outcome
+        };
+        let late = |_| Trouble::Away(format!("the database did not answer within {PATIENCE:?}"));
+        timeout(PATIENCE, whole).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+    }
+
+    async fn close(self) {
+        if let Some(on) = self.on
+            && let Err(error) = on.close().await
+        {
+            tracing::warn!(%error, "the database was not closed cleanly");
+        }
+    }
+}
+
+/// Whether the connection can be used again.
+async fn roll_back(on: &mut PgConnection) -> bool {
+    sqlx::query("ROLLBACK").execute(on).await.is_ok()
+}
+
+async fn attempt(
+    on: &mut PgConnection,
+    appends: &[Waiting],
+    weed: bool,
+    others: &mut [Box<dyn Other<PgConnection>>],
+) -> Result<Answers, Trouble> {
+    sqlx::query("BEGIN").execute(&mut *on).await?;
+    let known = if weed { append::stored(on, appends).await? } else { HashMap::new() };
+    let answers = append::apply(on, appends, &known).await?;
+    for other in others {
+        aside(on, other.as_mut()).await?;
+    }
+    sqlx::query("COMMIT").execute(on).await?;
+    Ok(answers)
+}
+
+/// Runs `other` so that its failure undoes only itself.
+async fn aside(on: &mut PgConnection, other: &mut dyn Other<PgConnection>) -> Result<(), Trouble> {
+    sqlx::query("SAVEPOINT aside").execute(&mut *on).await?;
+    match other.run(on).await.map_err(Trouble::from) {
+        Ok(()) => {}
+        Err(Trouble::Guilty(reason)) => {
+            tracing::error!(%reason, "a write broke a rule of the tables");
+            sqlx::query("ROLLBACK TO aside").execute(&mut *on).await?;
+        }
+        Err(away) => return Err(away),
+    }
+    sqlx::query("RELEASE aside").execute(on).await?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Shards: epochs, signs of life, outages.
+
+use async_trait::async_trait;
+use domain::{
+    aggregate::Outage,
+    at::At,
+    ports::{Shards, Unavailable},
+};
+use sqlx::PgConnection;
+
+use super::Postgres;
+use crate::trouble::away;
+
+const MISSED: &str = "
+    INSERT INTO outages (shard, from_at, to_at)
+    SELECT id, alive_at, $2 FROM shards WHERE id = $1 AND alive_at < $2 FOR UPDATE
+    ON CONFLICT DO NOTHING";
+
+const TAKE: &str = "
+    UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 WHERE id = $1 RETURNING epoch";
+
+/// In order of id, as every writer locks them.
+const ALIVE: &str = "
+    WITH mine AS (
+        SELECT shards.id FROM shards
+        JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id, epoch)
+        ORDER BY shards.id FOR NO KEY UPDATE OF shards)
+    UPDATE shards SET alive_at = greatest(alive_at, $3) FROM mine WHERE shards.id = mine.id";
+
+const LOST: &str = "
+    SELECT m.id FROM UNNEST ($1::int[], $2::bigint[]) WITH ORDINALITY AS m (id, epoch, place)
+    LEFT JOIN shards ON shards.id = m.id
+    WHERE shards.epoch IS DISTINCT FROM m.epoch ORDER BY m.place";
+
+const KEEP: &str = "
+    INSERT INTO outages (shard, from_at, to_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+const OUTAGES: &str = "
+    SELECT from_at, to_at FROM outages WHERE shard = $1 AND to_at > $2 ORDER BY from_at, to_at";
+
+#[async_trait]
+impl Shards for Postgres {
+    async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
+        let owner = owner.to_owned();
+        let epoch = self.write(move |on| Box::pin(take(on, shard, owner, now))).await?;
+        Ok(epoch.cast_unsigned())
+    }
+
+    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+        let mine = shards.iter().map(|(id, epoch)| (i32::from(*id), epoch.cast_signed()));
+        let (ids, epochs): (Vec<i32>, Vec<i64>) = mine.unzip();
+        let lost = self.write(move |on| Box::pin(alive(on, ids, epochs, now))).await?;
+        Ok(lost.into_iter().filter_map(|(id,)| u16::try_from(id).ok()).collect())
+    }
+
+    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
+        self.write(move |on| Box::pin(keep(on, shard, outage))).await
+    }
+
+    async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
+        let found: Vec<(i64, i64)> = sqlx::query_as(OUTAGES)
+            .bind(i32::from(shard))
+            .bind(since.0)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        Ok(found.into_iter().map(|(from, to)| Outage { from: At(from), to: At(to) }).collect())
+    }
+}
+
+async fn take(
+    on: &mut PgConnection,
+    shard: u16,
+    owner: String,
+    now: At,
+) -> Result<i64, sqlx::Error> {
+    let shard = i32::from(shard);
+    sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
+    let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
+    taken.map(|(epoch,)| epoch)
+}
+
+async fn alive(
+    on: &mut PgConnection,
+    ids: Vec<i32>,
+    epochs: Vec<i64>,
+    now: At,
+) -> Result<Vec<(i32,)>, sqlx::Error> {
+    sqlx::query(ALIVE).bind(&ids).bind(&epochs).bind(now.0).execute(&mut *on).await?;
+    sqlx::query_as(LOST).bind(ids).bind(epochs).fetch_all(on).await
+}
+
+async fn keep(on: &mut PgConnection, shard: u16, outage: Outage) -> Result<(), sqlx::Error> {
+    let Outage { from, to } = outage;
+    if from < to {
+        sqlx::query(KEEP).bind(i32::from(shard)).bind(from.0).bind(to.0).execute(on).await?;
+    }
+    Ok(())
+}
