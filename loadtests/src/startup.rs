@@ -4,15 +4,17 @@
 mod fill;
 mod script;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::ids::CampaignId;
+use domain::{ids::CampaignId, rows::Topic};
 use loadtests::{
     creator::Creator,
     figures::{Figure, report},
     server::{Server, create_admin, usage},
 };
+use serde_json::Value;
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::time::{Duration, Instant, sleep};
 
 #[derive(Debug, Args)]
@@ -40,12 +42,14 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let start = Instant::now();
     let server = Server::start_on(&config.spawn, &data, true).await?;
     let answers = start.elapsed();
-    let mut creator = server.creator().await?;
     let mut problems = vec![];
-    if !all_awake(&mut creator, campaign, config.awake).await? {
+    if !all_awake(&data, campaign, config.awake).await? {
         problems.push("not every session came to be awake".to_owned());
     }
     let awake = start.elapsed();
+    if credited(&mut server.creator().await?, campaign).await? != config.awake {
+        problems.push("the server does not show every credit".to_owned());
+    }
     let used = server.pid().map(usage).transpose()?.unwrap_or_default();
     let seconds = |length: Duration| length.as_secs_f64();
     let mib = f64::from(u32::try_from(bytes >> 10)?) / 1_024.0;
@@ -65,22 +69,28 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     Ok(problems)
 }
 
-/// Waits until all candidates have their credit.
-async fn all_awake(
-    creator: &mut Creator,
-    campaign: CampaignId,
-    awake: usize,
-) -> anyhow::Result<bool> {
+/// Waits until the file has a credit for each; whoever asked the server would keep it busy.
+async fn all_awake(data: &Path, campaign: CampaignId, awake: usize) -> anyhow::Result<bool> {
+    let file = SqliteConnectOptions::new().filename(data.join("polycode.db")).read_only(true);
+    let mut file = file.connect().await?;
+    let count =
+        "SELECT count(*) FROM rows WHERE topic = ?1 AND value ->> '$.credits[0]' IS NOT NULL";
     let until = Instant::now() + Duration::from_mins(1);
     while Instant::now() < until {
-        let read = creator.read(campaign).await?;
-        let rows = read["candidates"].as_array().into_iter().flatten();
-        let credited =
-            rows.filter(|it| it["row"]["credits"].as_array().is_some_and(|all| !all.is_empty()));
-        if credited.count() == awake {
+        let topic = Topic::Candidates(campaign).to_string();
+        let credited: i64 = sqlx::query_scalar(count).bind(topic).fetch_one(&mut file).await?;
+        if usize::try_from(credited)? == awake {
             return Ok(true);
         }
         sleep(Duration::from_millis(50)).await;
     }
     Ok(false)
+}
+
+/// How many candidates the server shows with a credit.
+async fn credited(creator: &mut Creator, campaign: CampaignId) -> anyhow::Result<usize> {
+    let read = creator.read(campaign).await?;
+    let rows = read["candidates"].as_array().into_iter().flatten();
+    let has_one = |it: &&Value| it["row"]["credits"].as_array().is_some_and(|all| !all.is_empty());
+    Ok(rows.filter(has_one).count())
 }
