@@ -24,25 +24,38 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn bench() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
+    let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let plain = NamespaceSandbox::new(Config::default()).await?;
     let start = Instant::now();
     let keeping = NamespaceSandbox::new(Config::default()).await?.keeping(dir.path(), 512 << 20)?;
     keeping.prepared().await;
     let making = ms(start);
-    let (mut without, mut with, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    // The server leaves a processor to itself; a runner alone on two takes both.
+    let two = NamespaceSandbox::new(Config { slots: 2, ..Config::default() }).await?;
+    let two = two.keeping(other.path(), 512 << 20)?;
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let (mut kept, mut kept_by_two) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
+        judged(&two, &job(Language::Cpp, &cpp(round), 0)).await?;
+        kept_by_two.push(judged(&two, &job(Language::Cpp, &cpp(round), INPUTS)).await?);
         without.push(judged(&plain, &job(Language::Cpp, &cpp(round), 0)).await?);
         with.push(judged(&keeping, &job(Language::Cpp, &cpp(round), 0)).await?);
         kept.push(judged(&keeping, &job(Language::Cpp, &cpp(round), INPUTS)).await?);
     }
     let (without, with, kept) = (median(without), median(with), median(kept));
+    let kept_by_two = median(kept_by_two);
     // Name, value, unit, goal, whether it holds.
     let mut figures = vec![
         ("header made in", making, "ms", None),
         ("C++ compiled", without, "ms", None),
         ("C++ compiled with the header", with, "ms", Some(("<= half", with <= without / 2.0))),
-        ("C++ kept, 20 tests", kept, "ms", Some(("<= 100", kept <= 100.0))),
+        ("C++ kept, 20 tests one by one", kept, "ms", Some(("<= 100", kept <= 100.0))),
+        (
+            "C++ kept, 20 tests by two slots",
+            kept_by_two,
+            "ms",
+            Some(("<= 100", kept_by_two <= 100.0)),
+        ),
     ];
     let java = keeping.languages().iter().any(|(language, _)| *language == Language::Java);
     if java {
