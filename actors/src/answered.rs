@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 use domain::{command::Answer, frame::Why, ids::CommandId, stream::Origin};
 
-/// How many commands are remembered.
-const REMEMBERED_MAX: usize = 64;
+/// How many commands are remembered: about what a client has under way when its link breaks. The
+/// store knows the ones before.
+const REMEMBERED_MAX: usize = 16;
 
 /// Who asked, and under which id.
 pub(crate) type Id = (Origin, CommandId);
@@ -78,7 +79,7 @@ mod tests {
         answered.keep(id(0), &done);
         answered.keep(id(0), &Answer::Refused(Why::new("paused", "")));
         assert_eq!(answered.get(&id(0)), Some(done));
-        for n in 1..=64 {
+        for n in 1..=16 {
             answered.keep(id(n), &Answer::Refused(Why::new("paused", "the clocks are paused")));
         }
         assert_eq!(answered.get(&id(0)), None);

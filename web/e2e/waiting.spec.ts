@@ -17,7 +17,11 @@ test('a link that has expired says until when it was good and whom to ask; the c
 
   await page.goto(`${server.url}/campaigns/${campaign}`);
   await page.getByRole('button', { name: /Aya Suleimanova/ }).click();
-  await page.getByRole('button', { name: 'New link…' }).last().click();
+  await expect(async () => {
+    // The table may still be moving under the pointer: a click that began on one thing and ended on another is none.
+    await page.getByRole('button', { name: 'New link…' }).last().click({ timeout: 2_000 });
+    await expect(page.getByLabel('Good until')).toBeVisible({ timeout: 2_000 });
+  }).toPass();
   await page.getByLabel('Good until').fill('2001-01-01T09:00');
   await page.getByRole('button', { name: 'Make a new link' }).click();
   await expect(page.locator('#renew-link').getByText('A link expires at a moment that is still to come')).toBeVisible();

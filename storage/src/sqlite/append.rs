@@ -26,14 +26,20 @@ const CREATE: &str = "
 
 const DECIDE: &str = "
     UPDATE streams
-    SET seq = a.value ->> 3, wake_at = a.value ->> 4, untold = a.value ->> 5,
-        rows_seq = coalesce(a.value ->> 6, streams.rows_seq)
+    SET seq = a.value ->> 3, untold = a.value ->> 4,
+        rows_seq = coalesce(a.value ->> 5, streams.rows_seq)
     FROM json_each(?1) AS a
     WHERE streams.stream = a.value ->> 0
       AND streams.seq = a.value ->> 2
       AND streams.erased_at IS NULL
       AND (SELECT epoch FROM shards WHERE shards.id = streams.shard) = a.value ->> 1
-    RETURNING id, stream";
+    RETURNING id, stream, wake_at";
+
+/// Apart from the rest of the head, since naming the column writes its index anew, and most appends
+/// leave it as it was.
+const WAKE: &str = "
+    UPDATE streams SET wake_at = a.value ->> 1
+    FROM json_each(?1) AS a WHERE streams.id = a.value ->> 0";
 
 const EXPLAIN: &str = "
     SELECT stream, seq, erased_at IS NOT NULL
@@ -137,18 +143,29 @@ async fn decide(
     if heads.is_empty() {
         return Ok(HashMap::new());
     }
-    let won: Vec<(i64, String)> = sqlx::query_as(DECIDE).bind(json(&heads)).fetch_all(on).await?;
-    Ok(won.into_iter().map(|(id, name)| (name, id)).collect())
+    let won: Vec<(i64, String, Option<i64>)> =
+        sqlx::query_as(DECIDE).bind(json(&heads)).fetch_all(&mut *on).await?;
+    let was: HashMap<&str, (i64, Option<i64>)> =
+        won.iter().map(|(id, name, wake_at)| (name.as_str(), (*id, *wake_at))).collect();
+    let moved = appends.iter().zip(names).filter_map(|(waiting, name)| {
+        let wake_at = waiting.append.wake_at.map(|at| at.0);
+        let (id, was) = was.get(name.as_str())?;
+        (*was != wake_at).then_some((*id, wake_at))
+    });
+    let moved: Vec<(i64, Option<i64>)> = moved.collect();
+    if !moved.is_empty() {
+        sqlx::query(WAKE).bind(json(&moved)).execute(on).await?;
+    }
+    Ok(won.into_iter().map(|(id, name, _)| (name, id)).collect())
 }
 
-type HeadChange<'a> = (&'a str, u64, u64, u64, Option<i64>, Option<u64>, Option<u64>);
+type HeadChange<'a> = (&'a str, u64, u64, u64, Option<u64>, Option<u64>);
 
 fn head<'a>(append: &Append, name: &'a str) -> HeadChange<'a> {
     let seq = last_seq(append);
     let own = Topic::Of(append.stream);
     let rows_seq = append.rows.iter().any(|row| row.topic == own).then_some(seq);
-    let wake_at = append.wake_at.map(|at| at.0);
-    (name, append.epoch, append.expected_seq, seq, wake_at, append.untold, rows_seq)
+    (name, append.epoch, append.expected_seq, seq, append.untold, rows_seq)
 }
 
 fn last_seq(append: &Append) -> u64 {
