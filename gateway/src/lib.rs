@@ -1,1 +1,111 @@
-//! Empty.
+//! Everything that `polycode` is made of: HTTP, sockets, access rules, the command line. A library
+//! so that the live gateway can be measured by itself, see [`serve_on`].
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod api;
+mod app;
+mod caller;
+mod config;
+mod demo;
+mod error;
+mod hub;
+mod limits;
+mod secret;
+mod serve;
+mod setup;
+mod socket;
+mod store;
+mod tasks;
+mod verify;
+mod web;
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use config::{Admin, Command, Config, Package, Runner};
+pub use domain::people::Person;
+use domain::people::Role;
+pub use serve::serve_on;
+use storage::sqlite::Options;
+use store::{Store, WrongDatabase};
+
+/// The program.
+pub fn main() -> ExitCode {
+    // The sandbox's helper is this same program; it must be itself before any thread exists.
+    runner::sandbox_main_if_asked();
+    runner::keep_one_heap();
+    let config = Config::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "info,sqlx=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<runner::NotMet>() || error.is::<WrongDatabase>() => {
+            // One line, for whoever started it; not a failure to be looked into.
+            let told = writeln!(std::io::stderr(), "polycode: {error}");
+            if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let (data, database) = (&config.data, config.database.as_deref());
+    match config.command {
+        Command::Serve(serve) => serve::run(data, database, serve).await,
+        Command::Admin(Admin::Create { email, name }) => {
+            create_admin(data, database, &email, &name).await
+        }
+        Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
+        Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
+        Command::Runner(Runner::Check) => say_what_the_runner_has().await,
+    }
+}
+
+async fn create_admin(
+    data: &Path,
+    database: Option<&str>,
+    email: &str,
+    name: &str,
+) -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("no password on standard input")?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    let person = administrator(name, email, password).await?;
+    let store = Store::open(data, database, Options::default()).await?;
+    store.people.add_person(person).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// An administrator's account, not yet kept.
+pub async fn administrator(name: &str, email: &str, password: String) -> anyhow::Result<Person> {
+    api::account::make_person(name, email, password, Role::Administrator)
+        .await
+        .map_err(|refusal| anyhow::anyhow!("{}", refusal.why().text))
+}
+
+#[expect(clippy::print_stdout, reason = "this command's answer")]
+async fn say_what_the_runner_has() -> anyhow::Result<()> {
+    let report = runner::check(runner::Config::default()).await;
+    for (name, is_well, what) in &report {
+        println!("{} {name}: {what}", if *is_well { "ok     " } else { "missing" });
+    }
+    let stands = |wall: &str| report.iter().any(|(name, is_well, _)| *is_well && name == wall);
+    anyhow::ensure!(stands("namespaces"), "no code can be run on this machine");
+    let groups = if stands("control groups") { "would start" } else { "would not" };
+    println!("`polycode serve` would start here; with `--isolation require-cgroup` it {groups}.");
+    Ok(())
+}

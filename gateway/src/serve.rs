@@ -48,19 +48,32 @@ pub(crate) async fn run(
     }
     tracing::info!("Polycode is at {url}");
     offer_setup(&app).await?;
-    let router = router(Arc::clone(&app));
+    listen(listener, &app).await?;
+    app.node.finish_runs(RUNS_FINISH).await;
+    store.close().await;
+    Ok(())
+}
+
+/// Serves on ports that somebody else made, until it is told to stop; runs nothing.
+pub async fn serve_on(deps: Deps, listener: TcpListener) -> anyhow::Result<()> {
+    let url = format!("http://{}", listener.local_addr()?);
+    let app = Arc::new(app(deps, vec![], url, 0).await?);
+    listen(listener, &app).await
+}
+
+/// Answers connections until it is told to stop, and says goodbye to all of them.
+async fn listen(listener: TcpListener, app: &Shared) -> anyhow::Result<()> {
     // Frames are small and each counts: none waits for the acknowledgement of the one before.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is slower than it could be");
         }
     });
+    let router = router(Arc::clone(app));
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
     tracing::info!("stopping: everybody is told, and runs that go on are awaited");
     app.stopping.send_replace(true);
     tokio::time::timeout(GOODBYES, app.stopping.closed()).await.ok();
-    app.node.finish_runs(RUNS_FINISH).await;
-    store.close().await;
     Ok(())
 }
 
@@ -88,9 +101,14 @@ async fn start(
         heads: Arc::default(),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let node = Node::start(deps, &url, config.workers.unwrap_or(cores)).await?;
+    let app = app(deps, languages, url, config.workers.unwrap_or(cores)).await?;
+    Ok((Arc::new(app), store))
+}
+
+async fn app(deps: Deps, languages: Languages, url: String, workers: usize) -> anyhow::Result<App> {
+    let node = Node::start(deps, &url, workers).await?;
     let tasks = Tasks::default();
-    let app = App {
+    Ok(App {
         node,
         languages,
         setup: Setup::default(),
@@ -101,8 +119,7 @@ async fn start(
         hub: Hub::new(tasks.clone()),
         tasks,
         revoked: Revoked::default(),
-    };
-    Ok((Arc::new(app), store))
+    })
 }
 
 #[cfg(debug_assertions)]

@@ -8,6 +8,7 @@
 
 mod board;
 mod burst;
+mod fanout;
 mod journal;
 mod postgres;
 mod sit;
@@ -32,6 +33,8 @@ enum Command {
     Startup(startup::Config),
     /// Forty candidates press Run within a second, each on a C++ program with ten validators.
     Burst(burst::Config),
+    /// One frame to many sockets, in turns with other servers that do nothing else.
+    Fanout(fanout::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Sit(config) => sit::run(config).await?,
         Command::Startup(config) => startup::run(config).await?,
         Command::Burst(config) => burst::run(config).await?,
+        Command::Fanout(config) => fanout::run(&config)?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

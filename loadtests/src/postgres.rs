@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use domain::{at::At, ports::Shards, stream::SHARDS};
-use loadtests::figures::{Figure, millis, per_mille, report};
+use loadtests::figures::{Figure, Goal, median, millis, per_mille, ratio, report};
 use storage::{postgres::Postgres, scratch::Scratch};
 use tokio::{
     task::JoinSet,
@@ -123,12 +123,6 @@ async fn appends(
     Turn::of(&took, length)
 }
 
-#[derive(Clone, Copy)]
-enum Goal {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
 fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figure> {
     let rates = |turns: &[Turn]| turns.iter().map(|turn| turn.rate).collect::<Vec<f64>>();
     let (ours, theirs) = (rates(ours), rates(theirs));
@@ -143,24 +137,6 @@ fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figur
         Goal::AtLeast(goal),
     ));
     figures
-}
-
-/// The median of the turns' ratios against its goal, and its interval.
-fn ratio(name: &str, ours: &[f64], theirs: &[f64], goal: Goal) -> Vec<Figure> {
-    let mut all: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-    all.sort_unstable_by(f64::total_cmp);
-    let middle = median(&all);
-    let nth = |n: usize| all.get(n).copied().unwrap_or(f64::NAN);
-    let judged = match goal {
-        Goal::AtLeast(goal) => Figure::at_least(name, middle, "", goal),
-        Goal::AtMost(goal) => Figure::at_most(name, middle, "", goal),
-    };
-    let (low, high) = (nth(1), nth(all.len().saturating_sub(2)));
-    vec![judged, Figure::plain("  96 % from", low, ""), Figure::plain("  96 % to", high, "")]
-}
-
-fn median(all: &[f64]) -> f64 {
-    per_mille(&mut all.to_vec(), 500)
 }
 
 /// The percentile of each turn, in ms.

@@ -42,5 +42,6 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Respons
 /// The stream, and what was read of it already.
 fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+    // A copy, of mostly nothing: the bytes share hyper's buffer of 16 KiB, which would live as long.
+    Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
 }
