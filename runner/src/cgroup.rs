@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Seek},
+    io::{self, ErrorKind, Read, Seek},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -57,6 +57,16 @@ impl Meter {
             Self::V2(_) => "cgroup v2 (memory, processes, processor time)",
             Self::V1(_) => "cgroup v1 (memory, processes, processor time)",
             Self::Census(_) => "rlimits for each process, memory and time summed every 5 ms",
+        }
+    }
+
+    /// Whether all runs together have fewer shares of the processors than the server, whatever they
+    /// start; else, why not.
+    pub(crate) fn shares(&self) -> Result<(), &str> {
+        match self {
+            Self::V2(groups) => groups.shares(),
+            Self::V1(groups) => groups.shares(),
+            Self::Census(_) => Err("there are no groups"),
         }
     }
 
@@ -210,6 +220,19 @@ fn own_group(
         }
     }
     anyhow::bail!("not mounted")
+}
+
+/// The group of all helpers, which divides the processors between them and the server. It stays,
+/// empty, as another helper may be about to use it.
+const RUNS: &str = "polycode-runs";
+
+/// The directory of that group below `parent`, made if it is not there.
+fn runs_below(parent: &Path) -> io::Result<PathBuf> {
+    let runs = parent.join(RUNS);
+    match fs::create_dir(&runs) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(why),
+        _ => Ok(runs),
+    }
 }
 
 /// How a helper's group is called.

@@ -25,6 +25,9 @@ const STACK_BYTES: u64 = 64 << 20;
 /// Open descriptors of one process.
 const DESCRIPTORS_MAX: u64 = 1024;
 
+/// How much others go before a program where no group gives it fewer shares, see setpriority(2).
+const NICE: i32 = 10;
+
 /// Becomes the program. Comes back only with the reason why it cannot.
 pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
     match confine(charge) {
@@ -46,7 +49,13 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
 }
 
 fn confine(charge: &Charge<'_>) -> anyhow::Result<()> {
-    rustix::process::setsid()?;
+    if charge.meter.shares().is_ok() {
+        rustix::process::setsid()?;
+    } else {
+        // In the helper's session, which has fewer shares; the filter keeps it there.
+        rustix::process::setpgid(None, None)?;
+        rustix::process::setpriority_process(None, NICE)?;
+    }
     limit(&charge.order.walls, matches!(charge.meter, Meter::Census(_)), charge.off)?;
     if charge.landlock {
         restrict_files()?;

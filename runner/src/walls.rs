@@ -33,6 +33,13 @@ pub(crate) fn found(owner: Owner, meter: &Meter, landlock: bool) -> Hello {
             }
         ),
     };
+    let shares = match meter.shares() {
+        Ok(()) => "all runs together have half of the server's".to_owned(),
+        Err(why) => format!(
+            "each slot is one session with less weight, and its programs have nice 10 ({why}). To have them, the \
+             controller `cpu` must be offered beside `memory` and `pids`"
+        ),
+    };
     let wall = |name: &str, stands: bool, text: &str| (name.to_owned(), stands, text.to_owned());
     let walls = vec![
         wall("namespaces", true, "each run has its own"),
@@ -52,6 +59,7 @@ pub(crate) fn found(owner: Owner, meter: &Meter, landlock: bool) -> Hello {
             if landlock { "switched on" } else { "the kernel needs `lsm=landlock,…` at boot" },
         ),
         wall("control groups", metered, &groups),
+        wall("processor shares", meter.shares().is_ok(), &shares),
     ];
     Hello { isolation, walls }
 }

@@ -80,6 +80,10 @@ pub fn sandbox_main() -> ExitCode {
     if told.is_ok() { ExitCode::from(64) } else { ExitCode::FAILURE }
 }
 
+/// The nice value that weighs half of the usual one, as groups of runs do; programs have a higher
+/// one beside it, for where the kernel does not look at sessions.
+const SESSION_NICE: i32 = 3;
+
 /// A helper, ready for runs.
 struct Zygote {
     control: UnixStream,
@@ -136,6 +140,9 @@ impl Zygote {
         rustix::stdio::dup2_stdin(&null)?;
         // Before the tree is entered, in which there are no groups to be seen.
         let meter = Meter::probe();
+        if meter.shares().is_err() {
+            give_way()?;
+        }
         let landlock = walls::has_landlock() && !off.has(Wall::Landlock);
         if rustix::process::geteuid().is_root() {
             // Without the right to do this there are no groups that would give any rights.
@@ -144,7 +151,7 @@ impl Zygote {
             }
         }
         let owner = tree::enter(headers, off)?;
-        let filters = Filters::compile()?;
+        let filters = Filters::compile(meter.shares().is_ok())?;
         Ok(Self { control, owner, meter, filters, landlock, off, kept: None })
     }
 
@@ -265,6 +272,20 @@ impl Zygote {
         }
         Ok(Report::of(Exit::Stopped))
     }
+}
+
+/// Moves this helper to a session of its own, in which its runs stay. Where the kernel divides the
+/// processors between sessions, as most do, it has half of the server's shares, see sched(7).
+fn give_way() -> anyhow::Result<()> {
+    rustix::process::setsid()?;
+    let nice = || fs::write("/proc/self/autogroup", SESSION_NICE.to_string());
+    let mut tries = 1..20;
+    // An ordinary user is let do this ten times a second, with all others.
+    while nice().is_err_and(|why| why.kind() == io::ErrorKind::WouldBlock) && tries.next().is_some()
+    {
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    Ok(())
 }
 
 /// A pipe out of a run. Only our end does not block.

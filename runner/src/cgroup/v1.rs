@@ -2,12 +2,19 @@
 //! counters are set back before each run; but a fresh one for memory, in which what earlier runs
 //! left would be counted again.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 
 use rustix::fs::OFlags;
 
-use super::{Dir, Usage, number, number_of, own_group, own_name, sweep};
+use super::{Dir, Usage, number, number_of, own_group, own_name, runs_below, sweep};
 use crate::frame::Walls;
+
+/// Shares of the processors of all runs together, where each thread of the server, or its session
+/// where the kernel groups those, has 1024: see the same in [`super::v2`].
+const RUNS_SHARES: u32 = 512;
 
 /// The groups of one helper, and their files that are read while a run lasts.
 pub(crate) struct Groups {
@@ -19,9 +26,20 @@ pub(crate) struct Groups {
     cpu_usage: File,
     process_tasks: File,
     process_events: File,
+    shares: Result<Shares, String>,
     refusals_before: u64,
     runs: u64,
     run: Option<Run>,
+}
+
+/// What divides the processors, between the server and all helpers, and between these.
+enum Shares {
+    /// The same groups that count time.
+    Together,
+    Apart {
+        parent: Dir,
+        tasks: File,
+    },
 }
 
 /// The memory group of the present run.
@@ -35,17 +53,26 @@ struct Run {
 impl Groups {
     /// Makes them below the group in which this process is.
     pub(super) fn make() -> anyhow::Result<Self> {
-        let own = |controller: &'static str| -> anyhow::Result<PathBuf> {
-            let is_in = |list: &str| list.split(',').any(|name| name == controller);
-            own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))
-        };
-        let paths = [own("memory")?, own("cpuacct")?, own("pids")?];
+        let mut paths = [own("memory")?, own("cpuacct")?, own("pids")?];
+        let runs = runs_with_shares();
+        let [_, time, _] = &mut paths;
+        let together = runs.as_ref().is_ok_and(|runs| runs.parent() == Some(time));
+        if let (true, Ok(runs)) = (together, &runs) {
+            time.clone_from(runs);
+        }
         for path in &paths {
             sweep(path);
         }
         let [memory, cpu, processes] = paths.each_ref().map(|path: &PathBuf| Dir::open(path));
         let parents = [memory?, cpu?, processes?];
-        Self::below(parents).map_err(|why| why.context("no group can be made"))
+        let mut groups = Self::below(parents).map_err(|why| why.context("no group can be made"))?;
+        let shares = match runs {
+            Ok(_) if together => Ok(Shares::Together),
+            Ok(runs) => Shares::below(&runs),
+            Err(why) => Err(why),
+        };
+        groups.shares = shares.map_err(|why| format!("v1: {why:#}"));
+        Ok(groups)
     }
 
     fn below(parents: [Dir; 3]) -> anyhow::Result<Self> {
@@ -63,10 +90,15 @@ impl Groups {
             memory,
             cpu,
             processes,
+            shares: Err(String::new()),
             refusals_before: 0,
             runs: 0,
             run: None,
         })
+    }
+
+    pub(super) fn shares(&self) -> Result<(), &str> {
+        self.shares.as_ref().map(|_| ()).map_err(String::as_str)
     }
 
     pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<()> {
@@ -99,6 +131,9 @@ impl Groups {
         for tasks in [&self.present()?.tasks, &self.cpu_tasks, &self.process_tasks] {
             rustix::io::write(tasks, b"0")?;
         }
+        if let Ok(Shares::Apart { tasks, .. }) = &self.shares {
+            rustix::io::write(tasks, b"0")?;
+        }
         Ok(())
     }
 
@@ -124,14 +159,39 @@ impl Groups {
     }
 }
 
+impl Shares {
+    fn below(runs: &Path) -> anyhow::Result<Self> {
+        sweep(runs);
+        let parent = Dir::open(runs)?;
+        let tasks = parent.make(&own_name())?.file("tasks", OFlags::WRONLY)?;
+        Ok(Self::Apart { parent, tasks })
+    }
+}
+
+/// The directory of this process's group in the hierarchy of `controller`.
+fn own(controller: &'static str) -> anyhow::Result<PathBuf> {
+    let is_in = |list: &str| list.split(',').any(|name| name == controller);
+    own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))
+}
+
+/// The group of all helpers, where this machine divides the processors between groups.
+fn runs_with_shares() -> anyhow::Result<PathBuf> {
+    let runs = runs_below(&own("cpu")?)?;
+    fs::write(runs.join("cpu.shares"), RUNS_SHARES.to_string())?;
+    Ok(runs)
+}
+
 impl Drop for Groups {
     fn drop(&mut self) {
         self.end();
         remove(&self.parents);
+        if let Ok(Shares::Apart { parent, .. }) = &self.shares {
+            remove([parent]);
+        }
     }
 }
 
-fn remove(parents: &[Dir; 3]) {
+fn remove<'a>(parents: impl IntoIterator<Item = &'a Dir>) {
     for parent in parents {
         if let Err(why) = parent.remove(&own_name()) {
             tracing::debug!(%why, "a group was not removed; the next helper will");

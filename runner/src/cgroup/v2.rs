@@ -2,20 +2,27 @@
 
 use std::{
     fs::{self, File},
+    io,
     os::fd::BorrowedFd,
     path::Path,
 };
 
-use super::{Dir, Usage, number, number_of, own_group, own_name, sweep};
+use super::{Dir, Usage, number, number_of, own_group, own_name, runs_below, sweep};
 use crate::frame::Walls;
 
 /// The group in which the server itself is, as a group with limits below it holds no processes.
 const SERVER: &str = "polycode-server";
 
+/// Shares of the processors of all runs together, where the server has 100. With half of its shares
+/// they have a third of each processor in the worst case, and a program gets all its processor time
+/// before the usual limit on the wall, which is thrice that.
+const RUNS_WEIGHT: u32 = 50;
+
 /// The group of one helper, and that of its present run.
 pub(crate) struct Groups {
     parent: Dir,
     own: Dir,
+    shares: Result<(), String>,
     runs: u64,
     run: Option<Run>,
 }
@@ -40,12 +47,19 @@ impl Groups {
         anyhow::ensure!(has("memory") && has("pids"), "memory and pids are not offered");
         make_room(path)?;
         fs::write(path.join("cgroup.subtree_control"), "+memory +pids")?;
-        sweep(path);
-        let parent = Dir::open(path)?;
+        let path = runs_below(path)?;
+        fs::write(path.join("cgroup.subtree_control"), "+memory +pids")?;
+        let shares = share(&path).map_err(|why| format!("v2: {why}"));
+        sweep(&path);
+        let parent = Dir::open(&path)?;
         let own = parent.make(&own_name())?;
-        let groups = Self { parent, own, runs: 0, run: None };
+        let groups = Self { parent, own, shares, runs: 0, run: None };
         groups.own.write("cgroup.subtree_control", "+memory +pids")?;
         Ok(groups)
+    }
+
+    pub(super) fn shares(&self) -> Result<(), &str> {
+        self.shares.as_ref().copied().map_err(String::as_str)
     }
 
     pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<BorrowedFd<'_>> {
@@ -96,6 +110,14 @@ impl Drop for Groups {
             tracing::debug!(%why, "a group was not removed; the next helper will");
         }
     }
+}
+
+/// Gives all runs together fewer shares than the server, and each helper as many as another.
+fn share(runs: &Path) -> io::Result<()> {
+    let parent = runs.parent().unwrap_or(runs);
+    fs::write(parent.join("cgroup.subtree_control"), "+cpu")?;
+    fs::write(runs.join("cpu.weight"), RUNS_WEIGHT.to_string())?;
+    fs::write(runs.join("cgroup.subtree_control"), "+cpu")
 }
 
 /// Moves the server and this helper one group down. Anybody else in the group stays where they

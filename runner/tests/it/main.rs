@@ -13,6 +13,7 @@ mod keeping;
 mod lanes;
 mod languages;
 mod limits;
+mod shares;
 mod slots;
 mod stage;
 mod streaming;
