@@ -15,7 +15,7 @@ for link in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr
 done
 /busybox ip link set lo up
 groups=/sys/fs/cgroup
-echo "+memory +pids" >$groups/cgroup.subtree_control
+echo "+cpu +memory +pids" >$groups/cgroup.subtree_control
 . /what.sh
 export POLYCODE_EXPECT_CGROUP=v2
 

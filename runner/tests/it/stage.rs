@@ -37,6 +37,11 @@ pub(crate) async fn sandbox_of(slots: usize) -> NamespaceSandbox {
 /// made to show one (`make test-vm`) is not to pass with less.
 pub(crate) const EXPECTED: &str = "POLYCODE_EXPECT_CGROUP";
 
+/// Whether this machine was made to show groups with all their controllers.
+pub(crate) fn has_all_groups() -> bool {
+    variable(EXPECTED).is_some()
+}
+
 /// One that keeps in `dir` what it compiles.
 pub(crate) async fn sandbox_keeping(dir: &Path) -> NamespaceSandbox {
     sandbox().await.keeping(dir, 512 << 20).expect("a directory")
