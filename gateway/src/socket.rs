@@ -4,6 +4,7 @@ mod line;
 pub(crate) mod outbox;
 mod typing;
 pub(crate) mod upgrade;
+mod way;
 pub(crate) mod wire;
 
 use std::{
@@ -33,6 +34,7 @@ use tungstenite::{Error, Message};
 use self::{
     line::Line,
     outbox::{Outbox, Overflow},
+    way::Way,
     wire::Kind,
 };
 use crate::{
@@ -86,8 +88,7 @@ struct Connection {
     asked: VecDeque<Asked>,
     answering: Option<Answering>,
     watched: HashMap<Topic, Watching>,
-    /// The way to the client and back, as the server measured it.
-    rtt: Ms,
+    way: Way,
     allowance: u32,
     refilled_at: Instant,
     presence: Option<(SessionId, CampaignId)>,
@@ -104,7 +105,7 @@ async fn serve(app: Shared, caller: Caller, outbox: Outbox, first: Bytes) {
         asked: VecDeque::new(),
         answering: None,
         watched: HashMap::new(),
-        rtt: Ms(0),
+        way: Way::default(),
         allowance: FRAMES_BURST,
         refilled_at: Instant::now(),
         presence: None,
@@ -243,7 +244,7 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Do { command_id, to, command, first } => {
-                let received_at = received_at - self.rtt.min(COMPENSATION_MAX);
+                let received_at = received_at - self.way.rtt().min(COMPENSATION_MAX);
                 let asked = Asked { command_id, to, command, received_at, is_first: first };
                 if self.asked.len() < COMMANDS_MAX {
                     self.asked.push_back(asked);
@@ -312,11 +313,9 @@ impl Connection {
         }
     }
 
-    /// The smallest of what was measured lately: a pong can only be late.
     fn measure(&mut self, sent: &[u8], now: At) {
         if let Ok(sent) = <[u8; 8]>::try_from(sent) {
-            let rtt = (now - At(i64::from_be_bytes(sent))).max(Ms(0));
-            self.rtt = if self.rtt == Ms(0) { rtt } else { Ms((self.rtt.0 * 3 + rtt.0) / 4) };
+            self.way.measured(now - At(i64::from_be_bytes(sent)));
         }
     }
 
