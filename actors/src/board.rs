@@ -391,8 +391,11 @@ impl State {
         }
     }
 
-    fn read(&self, topic: Topic, after: (u64, u64)) -> Vec<Arc<Published>> {
-        let ring = if topic == self.monitor.topic() { &self.monitor } else { self.wall.first() };
-        ring.since(after).unwrap_or_else(|| ring.anew())
+    fn read(&mut self, topic: Topic, after: (u64, u64)) -> Vec<Arc<Published>> {
+        if topic == self.monitor.topic() {
+            self.monitor.read(after)
+        } else {
+            self.read_window(Window::default(), after)
+        }
     }
 }

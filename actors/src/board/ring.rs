@@ -28,12 +28,15 @@ pub(super) struct Ring {
     rows_bytes: usize,
     frames: VecDeque<Arc<Published>>,
     frames_bytes: usize,
+    /// Everything, in pages, as somebody has read it since the last change: when all come back at
+    /// once it is written once.
+    whole: Option<Vec<Arc<Published>>>,
 }
 
 impl Ring {
     pub(super) fn new(topic: Topic, epoch: u64) -> Self {
         let (rows, frames) = (BTreeMap::new(), VecDeque::new());
-        Self { topic, epoch, seq: 0, rows, rows_bytes: 0, frames, frames_bytes: 0 }
+        Self { topic, epoch, seq: 0, rows, rows_bytes: 0, frames, frames_bytes: 0, whole: None }
     }
 
     pub(super) fn topic(&self) -> Topic {
@@ -74,6 +77,7 @@ impl Ring {
     fn next(&mut self, rows: Vec<Change>) -> Arc<Published> {
         let prev = Some(self.seq);
         self.seq += 1;
+        self.whole = None;
         let published = published(RowsFrame { prev, rows, ..self.frame() });
         self.frames_bytes += published.text.len();
         self.frames.push_back(Arc::clone(&published));
@@ -85,15 +89,27 @@ impl Ring {
         published
     }
 
+    /// What whoever has seen all up to `after` (epoch and seq) has missed: the frames since, or
+    /// everything.
+    pub(super) fn read(&mut self, after: (u64, u64)) -> Vec<Arc<Published>> {
+        if let Some(missed) = self.since(after) {
+            return missed;
+        }
+        if self.whole.is_none() {
+            self.whole = Some(self.anew());
+        }
+        self.whole.clone().unwrap_or_default()
+    }
+
     /// The frames after `seq`, if all of them are still there.
-    pub(super) fn since(&self, (epoch, seq): (u64, u64)) -> Option<Vec<Arc<Published>>> {
+    fn since(&self, (epoch, seq): (u64, u64)) -> Option<Vec<Arc<Published>>> {
         let missing = self.seq.checked_sub(seq).filter(|_| epoch == self.epoch)?;
         let from = self.frames.len().checked_sub(usize::try_from(missing).ok()?)?;
         Some(self.frames.iter().skip(from).cloned().collect())
     }
 
     /// Everything, in pages.
-    pub(super) fn anew(&self) -> Vec<Arc<Published>> {
+    fn anew(&self) -> Vec<Arc<Published>> {
         let rows = self.rows.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
         let mut pages = pages(rows.collect());
         if pages.is_empty() {
@@ -167,6 +183,19 @@ mod tests {
         assert!(pages.iter().all(|page| page.text.len() < 64 * 1024));
         assert!(pages[0].frame.reset && pages[0].frame.more && !pages.last().unwrap().frame.more);
         assert_eq!(pages.iter().map(|page| page.frame.rows.len()).sum::<usize>(), 200);
+    }
+
+    #[test]
+    fn all_who_begin_anew_share_what_was_written_once_until_something_changes() {
+        let mut ring = Ring::new(Topic::Contents, 7);
+        ring.push(vec![row("a", "1")]);
+        let (first, second) = (ring.read((0, 0)), ring.read((6, 9)));
+        assert!(Arc::ptr_eq(&first[0], &second[0]));
+        ring.push(vec![row("a", "2")]);
+        let third = ring.read((0, 0));
+        assert_eq!(third[0].frame.seq, 2);
+        assert_eq!(third[0].frame.rows, [row("a", "2")]);
+        assert_eq!(ring.read((7, 1))[0].frame.prev, Some(1));
     }
 
     #[test]

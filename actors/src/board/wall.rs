@@ -75,7 +75,7 @@ impl State {
 
     pub(super) fn read_window(&mut self, window: Window, after: (u64, u64)) -> Vec<Arc<Published>> {
         if window == Window::default() {
-            return self.wall.first.since(after).unwrap_or_else(|| self.wall.first.anew());
+            return self.wall.first.read(after);
         }
         if !self.wall.others.contains_key(&window) {
             let epoch = self.epochs.next(self.deps.clock.now());
@@ -84,7 +84,7 @@ impl State {
         }
         let Some(other) = self.wall.others.get_mut(&window) else { return vec![] };
         other.asked_at = Instant::now();
-        other.ring.since(after).unwrap_or_else(|| other.ring.anew())
+        other.ring.read(after)
     }
 
     pub(super) fn place(&self, session: SessionId) -> Vec<(String, Bytes)> {

@@ -31,6 +31,14 @@ pub(super) struct Source {
     topic: Topic,
     /// Kept at work as long as somebody watches.
     board: Mutex<Option<Arc<Board>>>,
+    whole: Mutex<Option<Whole>>,
+}
+
+/// A reading of everything, as it goes over sockets: who comes back with all others shares it.
+struct Whole {
+    /// The first page that it is of.
+    of: Arc<Published>,
+    pages: Vec<Bytes>,
 }
 
 /// What was read: whole frames for a socket, and up to where they bring it.
@@ -41,7 +49,7 @@ pub(super) struct Reading {
 
 impl Source {
     pub(super) fn new(app: &Shared, topic: Topic) -> Self {
-        Self { app: Arc::downgrade(app), topic, board: Mutex::default() }
+        Self { app: Arc::downgrade(app), topic, board: Mutex::default(), whole: Mutex::default() }
     }
 
     /// The epoch of a stream's own topic, which resumes across owners.
@@ -120,10 +128,21 @@ impl Source {
         };
         let after = (last.frame.epoch, last.frame.seq);
         if first.frame.reset {
-            let pages = frames.iter().map(|page| wire::frame(Kind::Text, &page.text)).collect();
-            return Ok(Reading { pages, after });
+            return Ok(Reading { pages: self.shared(first, &frames), after });
         }
         Ok(pages(self.topic, after, first.frame.prev, latest(&frames)))
+    }
+
+    /// The pages of a reset, written once for everybody who reads the same.
+    fn shared(&self, first: &Arc<Published>, frames: &[Arc<Published>]) -> Vec<Bytes> {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = whole.as_ref().filter(|known| Arc::ptr_eq(&known.of, first)) {
+            return known.pages.clone();
+        }
+        let write = |page: &Arc<Published>| wire::frame(Kind::Text, &page.text);
+        let pages: Vec<Bytes> = frames.iter().map(write).collect();
+        *whole = Some(Whole { of: Arc::clone(first), pages: pages.clone() });
+        pages
     }
 }
 
