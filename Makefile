@@ -1,7 +1,7 @@
 # The ways in: `make run`, `make test`, `make bench`.
 
 export TS_RS_LARGE_INT := number
-BENCHES := sit startup store postgres board fanout-one2k fanout-one8k fanout-many8k runner burst compile
+BENCHES := sit startup store postgres board fanout-one2k fanout-one8k fanout-many8k storm runner burst compile
 CARGO := cargo --quiet
 
 .PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
@@ -81,6 +81,10 @@ bench-fanout-one2k bench-fanout-one8k bench-fanout-many8k: bench-fanout-%:
 	$(CARGO) build --release -p gateway --example fan_server -p loadtests
 	@sh scripts/bench-fanout.sh
 	ulimit -n 65536 && ./target/release/loadtests fanout --scenario $*
+
+bench-storm: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n 20000 && ./target/release/loadtests storm --spawn target/release/polycode
 
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples

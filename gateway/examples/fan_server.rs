@@ -27,6 +27,7 @@ use storage::{SystemClock, bus::LocalBus, memory::Memory};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 
 const EMAIL: &str = "ada@example.org";
@@ -45,14 +46,16 @@ async fn main() -> anyhow::Result<()> {
     let streams = (0..topics).map(stream).collect();
     let http = TcpListener::bind(("127.0.0.1", port)).await?;
     let publishers = TcpListener::bind(("127.0.0.1", port + 1)).await?;
-    let served = tokio::spawn(gateway::serve_on(deps.clone(), http));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(gateway::serve_on(deps.clone(), http));
     let creator =
         Creator::sign_in(&Http::new(&format!("http://127.0.0.1:{port}")), EMAIL, PASSWORD).await?;
     let names: Vec<String> = (0..topics).map(|n| stream(n).to_string()).collect();
     std::fs::write(directory.join("topics"), names.join("\n"))?;
     std::fs::write(directory.join("cookie"), creator.browser.cookies())?;
-    tokio::spawn(publish_all(publishers, Publisher { deps, streams, heads: vec![] }));
-    served.await?
+    let heads = vec![0; names.len()];
+    tasks.spawn(publish_all(publishers, Publisher { deps, streams, heads }));
+    tasks.join_next().await.context("it serves")??
 }
 
 fn deps(store: &Arc<Memory>) -> Deps {
@@ -81,7 +84,6 @@ struct Publisher {
 }
 
 async fn publish_all(listener: TcpListener, mut publisher: Publisher) -> anyhow::Result<()> {
-    publisher.heads = vec![0; publisher.streams.len()];
     loop {
         let (stream, _) = listener.accept().await?;
         if let Err(error) = hear(stream, &mut publisher).await {

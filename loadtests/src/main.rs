@@ -13,6 +13,7 @@ mod journal;
 mod postgres;
 mod sit;
 mod startup;
+mod storm;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Burst(burst::Config),
     /// One frame to many sockets, in turns with other servers that do nothing else.
     Fanout(fanout::Config),
+    /// Everybody is cut off at once and comes back: by the network, by a crash, by an orderly restart.
+    Storm(storm::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -50,6 +53,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Startup(config) => startup::run(config).await?,
         Command::Burst(config) => burst::run(config).await?,
         Command::Fanout(config) => fanout::run(&config)?,
+        Command::Storm(config) => storm::run(&config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message,
+        Message, Utf8Bytes,
         client::IntoClientRequest,
         http::{HeaderValue, header},
         protocol::WebSocketConfig,
@@ -123,16 +123,22 @@ impl Socket {
     /// The next frame. Cancelling it loses nothing. Panics if the server's frame is none of the
     /// protocol.
     pub async fn next(&mut self) -> Heard {
+        match self.next_text().await {
+            Ok(text) => {
+                let heard = serde_json::from_str(&text);
+                heard.unwrap_or_else(|error| panic!("{error}: {text}"))
+            }
+            Err(code) => Heard::Closed(code),
+        }
+    }
+
+    /// The next frame as it is; fails with the code of the closing, if the server gave one.
+    pub async fn next_text(&mut self) -> Result<Utf8Bytes, Option<u16>> {
         loop {
             match self.0.next().await {
-                Some(Ok(Message::Text(text))) => {
-                    let heard = serde_json::from_str(&text);
-                    return heard.unwrap_or_else(|error| panic!("{error}: {text}"));
-                }
-                Some(Ok(Message::Close(frame))) => {
-                    return Heard::Closed(frame.map(|frame| frame.code.into()));
-                }
-                Some(Err(_)) | None => return Heard::Closed(None),
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Close(frame))) => return Err(frame.map(|it| it.code.into())),
+                Some(Err(_)) | None => return Err(None),
                 Some(Ok(_)) => {}
             }
         }
