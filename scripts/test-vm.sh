@@ -46,7 +46,9 @@ mkdir -p "$root/etc"
 cp -a /etc/alternatives /etc/ld.so.cache "$root/etc/"
 # What languages have beside /usr, as in runner/src/languages.rs.
 for beside in /etc/java-* /etc/mono /etc/R /etc/fpc* /etc/nim /var/lib/ghc; do
-    [ ! -e "$beside" ] || cp -aL --parents "$beside" "$root"
+    [ -e "$beside" ] || continue
+    mkdir -p "$root$(dirname "$beside")"
+    cp -aL "$beside" "$root$beside"
 done
 printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
 for link in bin sbin lib lib64; do

@@ -57,6 +57,10 @@ pub(crate) struct Serve {
     /// Whether to start where no control group limits a run as a whole.
     #[arg(long, env = "POLYCODE_ISOLATION", value_enum, default_value_t = Isolation::BestEffort)]
     pub(crate) isolation: Isolation,
+    /// Runs Python programs as copies of an interpreter that is kept warm: faster, and at the price
+    /// that docs/runner.md names.
+    #[arg(long, env = "POLYCODE_PYTHON_FORK_SERVER", value_enum, num_args = 0..=1, default_value = "off", default_missing_value = "on")]
+    pub(crate) python_fork_server: Switch,
     /// How much of what was compiled is kept for the next time, in MiB; 0 for nothing.
     #[arg(long, env = "POLYCODE_CACHE_MIB", default_value_t = 512)]
     pub(crate) cache_mib: u64,
@@ -104,6 +108,15 @@ pub(crate) enum Package {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What is there or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    #[value(aliases = ["false", "no", "0"])]
+    Off,
+    #[value(aliases = ["true", "yes", "1"])]
+    On,
 }
 
 /// What to do about the runner.

@@ -99,7 +99,9 @@ pub async fn administrator(name: &str, email: &str, password: String) -> anyhow:
 
 #[expect(clippy::print_stdout, reason = "this command's answer")]
 async fn say_what_the_runner_has() -> anyhow::Result<()> {
-    let report = runner::check(runner::Config::default()).await;
+    // What an option needs is looked at, too, whoever will give it.
+    let config = runner::Config { python_fork_server: true, ..runner::Config::default() };
+    let report = runner::check(config).await;
     for (name, is_well, what) in &report {
         println!("{} {name}: {what}", if *is_well { "ok     " } else { "missing" });
     }

@@ -142,9 +142,15 @@ async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox
     }
     let sandbox = NamespaceSandbox::new(runner::Config {
         require_cgroup: config.isolation == config::Isolation::RequireCgroup,
+        python_fork_server: config.python_fork_server == config::Switch::On,
         ..runner::Config::default()
     })
     .await?;
+    for (name, stands, what) in sandbox.walls() {
+        if name == runner::FORK_SERVER && !stands {
+            tracing::warn!("no fork server: {what}");
+        }
+    }
     tracing::info!(isolation = sandbox.isolation(), "code runs behind these walls");
     Ok(Some(sandbox))
 }
@@ -222,6 +228,7 @@ pub(crate) async fn import(
         cache_mib: 0,
         demo: false,
         fake_runs: true,
+        python_fork_server: config::Switch::Off,
         isolation: config::Isolation::BestEffort,
         #[cfg(debug_assertions)]
         unsynced: false,

@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{self, ErrorKind, Read, Seek},
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -70,21 +70,34 @@ impl Meter {
         }
     }
 
-    /// Readies a group for a run within `walls`. A descriptor of it, if runs start in it.
-    pub(crate) fn begin(&mut self, walls: &Walls) -> anyhow::Result<Option<i32>> {
+    /// Readies a group for a run within `walls`.
+    pub(crate) fn begin(&mut self, walls: &Walls) -> anyhow::Result<()> {
         match self {
-            Self::V2(groups) => groups.begin(walls).map(|group| Some(group.as_raw_fd())),
-            Self::V1(groups) => groups.begin(walls).map(|()| None),
-            Self::Census(_) => Ok(None),
+            Self::V2(groups) => groups.begin(walls),
+            Self::V1(groups) => groups.begin(walls),
+            Self::Census(_) => Ok(()),
         }
     }
 
-    /// Puts the calling process, an init without children, into the group.
-    pub(crate) fn join(&self) -> anyhow::Result<()> {
+    /// The group of the present run, if it starts in it.
+    pub(crate) fn group(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::V1(groups) => groups.join(),
-            Self::V2(_) | Self::Census(_) => Ok(()),
+            Self::V2(groups) => groups.group(),
+            Self::V1(_) | Self::Census(_) => None,
         }
+    }
+
+    /// The files of the groups that a run has to join by itself.
+    pub(crate) fn groups(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Self::V1(groups) => groups.tasks(),
+            Self::V2(_) | Self::Census(_) => Vec::new(),
+        }
+    }
+
+    /// Whether groups count what a run uses.
+    pub(crate) fn counts(&self) -> bool {
+        !matches!(self, Self::Census(_))
     }
 
     /// What the run has used since it began; `None` if only init knows.
@@ -106,6 +119,15 @@ impl Meter {
     }
 }
 
+/// Puts the calling process, an init without children, into `groups`. Each thread for itself and by
+/// itself: to move another one, the kernel waits until no processor is about to fork, 10 ms and more.
+pub(crate) fn join(groups: &[BorrowedFd<'_>]) -> io::Result<()> {
+    for tasks in groups {
+        rustix::io::write(tasks, b"0")?;
+    }
+    Ok(())
+}
+
 /// Limits a child to 8 MiB, lets it take 32 and answers with the meter if that got it killed.
 fn proved(mut meter: Meter) -> anyhow::Result<Meter> {
     const LIMIT: u64 = 8 << 20;
@@ -117,16 +139,16 @@ fn proved(mut meter: Meter) -> anyhow::Result<Meter> {
         output_bytes: 0,
         disk_bytes: 0,
     };
-    let group = meter.begin(&walls)?;
+    meter.begin(&walls)?;
     let body = || {
-        if meter.join().is_err() {
+        if join(&meter.groups()).is_err() {
             return 1;
         }
         // Written, not only reserved, and looked at, so that it is not optimised away.
         let taken = vec![1_u8; 32 << 20];
         i32::from(taken.iter().any(|&byte| byte != 1))
     };
-    let (child, _) = sys::clone_init(group, Off::default(), &[], body)?;
+    let (child, _) = sys::clone_init(meter.group(), Off::default(), &[], body)?;
     let ended = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
     let killed = ended.is_some_and(|(_, status)| status.terminating_signal().is_some());
     let usage = meter.usage().unwrap_or_default();
@@ -222,13 +244,13 @@ fn own_group(
     anyhow::bail!("not mounted")
 }
 
-/// The group of all helpers, which divides the processors between them and the server. It stays,
-/// empty, as another helper may be about to use it.
+/// What the group of all helpers of a server is called, which divides the processors between them
+/// and it; its process id follows where servers share a group.
 const RUNS: &str = "polycode-runs";
 
-/// The directory of that group below `parent`, made if it is not there.
-fn runs_below(parent: &Path) -> io::Result<PathBuf> {
-    let runs = parent.join(RUNS);
+/// The directory `name` below `parent`, made if it is not there.
+fn dir_below(parent: &Path, name: &str) -> io::Result<PathBuf> {
+    let runs = parent.join(name);
     match fs::create_dir(&runs) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(why),
         _ => Ok(runs),
@@ -240,14 +262,18 @@ fn own_name() -> String {
     format!("polycode-{}", std::process::id())
 }
 
-/// Removes groups of helpers that were killed before they could.
+/// Removes groups of helpers, and of their servers, that were killed before they could.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix("polycode-"));
+        let of_server = name.to_str().and_then(|name| name.strip_prefix("polycode-runs-"));
+        let pid = of_server.or(name.to_str().and_then(|name| name.strip_prefix("polycode-")));
         let pid = pid.and_then(|pid| pid.parse::<u32>().ok());
         if pid.is_none_or(|pid| Path::new("/proc").join(pid.to_string()).exists()) {
             continue;
+        }
+        if of_server.is_some() {
+            sweep(&entry.path());
         }
         let runs = fs::read_dir(entry.path()).into_iter().flatten().flatten();
         let runs = runs.filter(|run| run.file_name().as_encoded_bytes().starts_with(b"run-"));

@@ -79,8 +79,18 @@ pub(crate) struct Order {
     /// Whether standard input and output are descriptors that follow the blobs, the last of which
     /// is empty then.
     pub(crate) talks: bool,
+    pub(crate) start: Start,
     /// Whether more standard input comes while the program runs, behind its blob.
     pub(crate) open: bool,
+}
+
+/// How a program starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Start {
+    Exec,
+    /// As a copy of a warm interpreter where the helper has one: `argv` is the interpreter's command,
+    /// with the main file last.
+    Copy,
 }
 
 /// What a run is given of what its helper kept.

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
@@ -19,14 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     census::{self, Census},
-    cgroup::Meter,
-    feedback,
+    cgroup, feedback,
     frame::{self, Exit, Kept, Kind, Order, Stop},
     languages::ARTEFACT,
     off::{Off, Wall},
     program,
     seccomp::Filters,
-    sys,
+    sys::{self, python::Python},
     tree::{BOX, WORK},
 };
 
@@ -43,9 +42,16 @@ pub(crate) struct Charge<'a> {
     /// Whether Landlock is there to be used.
     pub(crate) landlock: bool,
     pub(crate) off: Off,
-    pub(crate) meter: &'a Meter,
+    /// The groups that it is to join, by their files.
+    pub(crate) groups: Vec<BorrowedFd<'a>>,
+    /// Whether a group counts what the run uses; else init does.
+    pub(crate) is_counted: bool,
+    /// Whether programs may make sessions.
+    pub(crate) sessions: bool,
     /// What was kept, where the order wants it.
     pub(crate) kept: Option<&'a OwnedFd>,
+    /// The interpreter that the program is to be run by, in a copy of this process.
+    pub(crate) python: Option<&'a Python>,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -103,7 +109,7 @@ impl Report {
 fn started(charge: &Charge<'_>) -> anyhow::Result<(Pid, OwnedFd)> {
     let mut byte = [0];
     anyhow::ensure!(rustix::io::read(&charge.go, &mut byte)? == 1, "the helper has gone");
-    charge.meter.join()?;
+    cgroup::join(&charge.groups)?;
     become_nobody(charge)?;
     let work = furnish(charge)?;
     rustix::stdio::dup2_stdin(&charge.stdin)?;
@@ -156,8 +162,7 @@ fn furnish(charge: &Charge<'_>) -> anyhow::Result<OwnedFd> {
     {
         // Some hosts forbid it; then an empty directory must hide the helper's. But a census
         // without it would see nobody, and limit nothing.
-        let counted = !matches!(charge.meter, Meter::Census(_));
-        anyhow::ensure!(counted, "neither a control group nor a /proc is to be had here");
+        anyhow::ensure!(charge.is_counted, "neither a control group nor a /proc is to be had here");
         mount("tmpfs", "/proc", "tmpfs", flags | MountFlags::RDONLY, c"size=0,nr_inodes=1")?;
     }
     for dir in [WORK, "/box/tmp", "/box/shm"] {
@@ -207,10 +212,10 @@ fn start(charge: &Charge<'_>) -> anyhow::Result<Pid> {
 /// Waits for the program's end, stops the rest, and takes out what the order asked for.
 fn ended(program: Pid, work: &OwnedFd, charge: &Charge<'_>) -> (Report, Vec<(Kind, Vec<u8>)>) {
     let mut seen = Census::default();
-    let (exit, stop) = if matches!(charge.meter, Meter::Census(_)) {
-        census::wait(program, &charge.order.walls, &mut seen)
-    } else {
+    let (exit, stop) = if charge.is_counted {
         (wait_blocking(program), None)
+    } else {
+        census::wait(program, &charge.order.walls, &mut seen)
     };
     sys::kill_all_others();
     let wanted = charge.order.artefact.as_deref().filter(|_| exit == Exit::Code(0));

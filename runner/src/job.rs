@@ -12,7 +12,7 @@ use domain::{
 use crate::{
     cache::{Cache, Key, Made},
     excerpt::excerpt,
-    frame::{Ending, Exit, Kept, Kind, Order, PAYLOAD_BYTES_MAX, Walls},
+    frame::{Ending, Exit, Kept, Kind, Order, PAYLOAD_BYTES_MAX, Start, Walls},
     languages::{ARTEFACT, Tool},
     slot::Slot,
     talkative::STATIC,
@@ -69,6 +69,7 @@ impl Running<'_> {
             streamed: true,
             feedback: None,
             talks: false,
+            start: Start::Exec,
             open: false,
         };
         let made = match self.cache {

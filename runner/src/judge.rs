@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::{
     compare::compare,
     excerpt::excerpt,
-    frame::{Ending, Kind, Order, Walls},
+    frame::{Ending, Kind, Order, Start, Walls},
     job::{Compiled, Printed, Running, walls},
     referee::{Opinion, Referee, Word},
     slot::{Company, Talk},
@@ -251,6 +251,7 @@ impl Running<'_> {
             streamed: input.streamed,
             feedback: None,
             talks: talk.is_some(),
+            start: if self.tool.is_python() { Start::Copy } else { Start::Exec },
             open: talk.is_none() && self.is_open(),
         };
         let blobs = [compiled.blobs.clone(), vec![stdin]].concat();

@@ -116,6 +116,18 @@ impl Tool {
         }
     }
 
+    /// Whether a program is interpreted by Python, and nothing else is done.
+    pub(crate) fn is_python(&self) -> bool {
+        self.row.language == Language::Python
+    }
+
+    /// That interpreter.
+    pub(crate) fn interpreter(&self) -> Option<Interpreter> {
+        let (_, path) = self.paths.first().filter(|_| self.is_python())?;
+        let version = detect::number(&self.version)?.to_owned();
+        Some(Interpreter { path: path.to_str()?.to_owned(), version })
+    }
+
     /// This, for a program whose first file is `name`.
     pub(crate) fn starting_at(&self, name: &str) -> Self {
         Self { first: Some(name.to_owned()), ..self.clone() }
@@ -185,8 +197,24 @@ pub(crate) fn package(language: Language) -> &'static str {
     TABLE.iter().find(|row| row.language == language).map_or("", |row| row.package)
 }
 
+/// Python's interpreter, for those who want more than to start it.
+#[derive(Clone, Debug)]
+pub(crate) struct Interpreter {
+    pub(crate) path: String,
+    pub(crate) version: String,
+}
+
+impl Interpreter {
+    /// The file name of the same as a library, as Debian and most others call it.
+    pub(crate) fn library(&self) -> String {
+        let mut numbers = self.version.split('.');
+        let [major, minor] = [numbers.next(), numbers.next()].map(Option::unwrap_or_default);
+        format!("libpython{major}.{minor}.so.1.0")
+    }
+}
+
 /// The environment of every run.
-fn environment() -> Vec<String> {
+pub(crate) fn environment() -> Vec<String> {
     ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/box/work", "LANG=C.UTF-8", "TMPDIR=/tmp"]
         .map(str::to_owned)
         .to_vec()

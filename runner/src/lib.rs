@@ -39,6 +39,7 @@ mod tree;
 mod unit_tests;
 mod verdict;
 mod walls;
+mod warm;
 mod watch;
 mod zygote;
 
@@ -46,6 +47,7 @@ pub use check::check;
 pub use fake::FakeSandbox;
 pub use namespace::{Config, NamespaceSandbox, NotMet};
 pub use sys::keep_one_heap;
+pub use walls::FORK_SERVER;
 #[doc(hidden)]
 pub use zygote::sandbox_main_without;
 pub use zygote::{sandbox_main, sandbox_main_if_asked};

@@ -21,7 +21,7 @@ use crate::{
     headers::Headers,
     job::{self, Compiled, Running},
     lanes::{self, Lanes},
-    languages::{self, Tool},
+    languages::{self, Interpreter, Tool},
     referee::Referee,
     slot::Slot,
     unit_tests,
@@ -41,6 +41,8 @@ pub struct Config {
     pub slots: usize,
     /// Refuses to start where no cgroup limits a run as a whole.
     pub require_cgroup: bool,
+    /// Keeps an interpreter of Python warm in each slot, of which runs are copies.
+    pub python_fork_server: bool,
 }
 
 impl Default for Config {
@@ -48,7 +50,12 @@ impl Default for Config {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let slots = processors.saturating_sub(1).max(1);
-        Self { helper: PathBuf::from("/proc/self/exe"), slots, require_cgroup: false }
+        Self {
+            helper: PathBuf::from("/proc/self/exe"),
+            slots,
+            require_cgroup: false,
+            python_fork_server: false,
+        }
     }
 }
 
@@ -71,6 +78,8 @@ pub struct NamespaceSandbox {
     isolation: String,
     walls: Vec<(String, bool, String)>,
     tools: Vec<(Language, Tool)>,
+    /// What is kept warm.
+    python: Option<Interpreter>,
     permits: Semaphore,
     /// Those for runs into which people type.
     typed_permits: Semaphore,
@@ -90,7 +99,10 @@ impl NamespaceSandbox {
     /// Finds out what this machine gives, by doing. Fails if it does not give enough.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         anyhow::ensure!(config.slots > 0, "a sandbox without slots runs nothing");
-        let slot = Slot::start(&config.helper, None).await;
+        let tools = tokio::task::spawn_blocking(languages::detect).await?;
+        let python = tools.iter().find_map(|(_, tool)| tool.interpreter());
+        let python = python.filter(|_| config.python_fork_server);
+        let slot = Slot::start(&config.helper, None, python.as_ref()).await;
         let slot = slot.context("the sandbox cannot be set up on this machine")?;
         let whole =
             slot.hello.walls.iter().any(|(name, stands, _)| *stands && name == "control groups");
@@ -98,8 +110,8 @@ impl NamespaceSandbox {
             let why = slot.hello.walls.iter().find(|(name, _, _)| name == "control groups");
             return Err(NotMet(why.map_or_else(String::new, |(_, _, why)| why.clone())).into());
         }
-        let tools = tokio::task::spawn_blocking(languages::detect).await?;
         Ok(Self {
+            python,
             isolation: slot.hello.isolation.clone(),
             walls: slot.hello.walls.clone(),
             tools,
@@ -158,7 +170,7 @@ impl NamespaceSandbox {
             return Ok(slot);
         }
         let place = self.keeping.as_ref().map(|keeping| keeping.place.as_path());
-        let slot = Slot::start(&self.config.helper, place).await;
+        let slot = Slot::start(&self.config.helper, place, self.python.as_ref()).await;
         let slot = slot.context("no helper could be started")?;
         // What is shown to people holds for every run.
         let same = slot.hello.isolation == self.isolation;

@@ -1,22 +1,21 @@
 //! The last steps before untrusted code: limits, and everything given up that can be.
 
-use std::os::unix::process::CommandExt;
+use std::{collections::BTreeMap, os::unix::process::CommandExt};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, Scope,
 };
 use rustix::{
-    process::{Resource, Rlimit, setrlimit},
+    process::{DumpableBehavior, Resource, Rlimit, setrlimit},
     thread::{CapabilitySet, CapabilitySets},
 };
 
 use crate::{
-    cgroup::Meter,
-    frame::Walls,
+    frame::{Order, Walls},
     init::Charge,
     off::{Off, Wall},
-    sys,
+    sys::{self, python::Python},
     tree::{BOX, WORK},
 };
 
@@ -35,6 +34,9 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
         Err(why) => return why,
     }
     let order = charge.order;
+    if let Some(python) = charge.python {
+        return interpret(python, order);
+    }
     let Some((path, arguments)) = order.argv.split_first() else {
         return anyhow::anyhow!("no program was named");
     };
@@ -48,15 +50,35 @@ pub(crate) fn exec(charge: &Charge<'_>) -> anyhow::Error {
     anyhow::Error::new(error).context("the program could not be started")
 }
 
+/// Becomes the program without an exec, and so does what that would have done.
+fn interpret(python: &Python, order: &Order) -> anyhow::Error {
+    let ready = || -> anyhow::Result<_> {
+        let path = order.argv.last().ok_or_else(|| anyhow::anyhow!("no program was named"))?;
+        let env: BTreeMap<_, _> =
+            order.env.iter().filter_map(|pair| pair.split_once('=')).collect();
+        let unbuffered = if order.argv.iter().any(|word| word == "-u") { "True" } else { "False" };
+        // JSON of texts and objects of them is Python, too.
+        let (argv, env) = (serde_json::to_string(&order.argv)?, serde_json::to_string(&env)?);
+        rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+        sys::close_all()?;
+        let begin = format!("__import__('sys')._polycode({argv}, {env}, {unbuffered})");
+        Ok((begin, format!("{WORK}/{path}")))
+    };
+    match ready() {
+        Ok((begin, path)) => python.become_program(&begin, &path).into(),
+        Err(why) => why,
+    }
+}
+
 fn confine(charge: &Charge<'_>) -> anyhow::Result<()> {
-    if charge.meter.shares().is_ok() {
+    if charge.sessions {
         rustix::process::setsid()?;
     } else {
         // In the helper's session, which has fewer shares; the filter keeps it there.
         rustix::process::setpgid(None, None)?;
         rustix::process::setpriority_process(None, NICE)?;
     }
-    limit(&charge.order.walls, matches!(charge.meter, Meter::Census(_)), charge.off)?;
+    limit(&charge.order.walls, !charge.is_counted, charge.off)?;
     if charge.landlock {
         restrict_files()?;
     }

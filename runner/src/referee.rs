@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::{
     excerpt::{EXCERPT_BYTES_MAX, excerpt},
     feedback,
-    frame::{Ending, Exit, Kind, Order, Walls},
+    frame::{Ending, Exit, Kind, Order, Start, Walls},
     job::{Compiled, walls},
     languages::Tool,
     slot::{Company, Slot, Talk},
@@ -153,6 +153,7 @@ impl Referee {
             streamed: false,
             feedback: Some(feedback::DIRECTORY.to_owned()),
             talks: talk.is_some(),
+            start: Start::Exec,
             open: false,
         };
         blobs.push(read);

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     descriptors,
     frame::{self, Ending, HEAD_BYTES, Hello, Kind, Order},
+    languages::Interpreter,
     zygote::ARGV,
 };
 
@@ -43,12 +44,19 @@ pub(crate) struct Slot {
 impl Slot {
     /// Starts the executable `helper`, which must call [`crate::sandbox_main_if_asked`].
     /// Runs see the directory `headers`.
-    pub(crate) async fn start(helper: &Path, headers: Option<&Path>) -> io::Result<Self> {
+    /// With `python`, this is kept warm.
+    pub(crate) async fn start(
+        helper: &Path,
+        headers: Option<&Path>,
+        python: Option<&Interpreter>,
+    ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let [name, question] = ARGV;
         let mut command = std::process::Command::new(helper);
-        command.arg0(name).arg(question).args(headers).env_clear().current_dir("/");
+        command.arg0(name).arg(question).arg(headers.unwrap_or(Path::new("")));
+        command.args(python.iter().flat_map(|python| [&python.path, &python.version]));
+        command.env_clear().current_dir("/");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         let process = Command::from(command).spawn()?;
         let mut control = UnixStream::from_std(ours)?;

@@ -1,4 +1,4 @@
-//! The few system calls that no safe wrapper knows. All of the crate's `unsafe` is here, and all
+//! The few system calls that no safe wrapper knows. All of the crate's `unsafe` is here or below, and all
 //! of it expects to be called by a process with one thread, which a helper is.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
@@ -12,6 +12,8 @@ use std::{
 use rustix::{process::Pid, thread::UnshareFlags};
 
 use crate::off::{Off, Wall};
+
+pub(crate) mod python;
 
 /// Enters new namespaces.
 pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
@@ -33,24 +35,59 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Starts `body` as the first process of new namespaces, in the cgroup `group` if there is one.
 /// Answers with its id outside and a descriptor of it. It does not inherit `ours`.
 pub(crate) fn clone_init(
-    group: Option<i32>,
+    group: Option<BorrowedFd<'_>>,
     off: Off,
     ours: &[BorrowedFd<'_>],
     body: impl FnOnce() -> i32,
 ) -> io::Result<(Pid, OwnedFd)> {
-    let mut pidfd: i32 = -1;
-    let into_group = if group.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let mut namespaces = RUN_NAMESPACES;
     if off.has(Wall::Ipc) {
         namespaces &= !libc::CLONE_NEWIPC;
     }
-    let flags = u64::from((namespaces | libc::CLONE_PIDFD).unsigned_abs()) | into_group;
+    let mut pidfd: i32 = -1;
+    let flags = namespaces | libc::CLONE_PIDFD;
+    let pid = clone((flags, libc::SIGCHLD), group, &mut pidfd, || {
+        close(ours);
+        body()
+    })?;
+    // SAFETY: the kernel has just put a new descriptor there, which is nobody else's.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok((pid, pidfd))
+}
+
+/// The same, as a child of this process's parent.
+pub(crate) fn clone_sibling_init(
+    group: Option<BorrowedFd<'_>>,
+    ours: BorrowedFd<'_>,
+    body: impl FnOnce() -> i32,
+) -> io::Result<Pid> {
+    // Its end is told by the signal by which this process's own would be.
+    clone((RUN_NAMESPACES | libc::CLONE_PARENT, 0), group, &mut -1, || {
+        close(&[ours]);
+        body()
+    })
+}
+
+fn close(ours: &[BorrowedFd<'_>]) {
+    for fd in ours {
+        // SAFETY: their owners are in the frames that this process never returns to.
+        unsafe { libc::close(fd.as_raw_fd()) };
+    }
+}
+
+fn clone(
+    (flags, end): (i32, i32),
+    group: Option<BorrowedFd<'_>>,
+    pidfd: &mut i32,
+    body: impl FnOnce() -> i32,
+) -> io::Result<Pid> {
+    let into_group = if group.is_some() { CLONE_INTO_CGROUP } else { 0 };
     // SAFETY: all zeros is what clone3(2) takes for "nothing asked".
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = flags;
-    arguments.pidfd = (&raw mut pidfd) as u64;
-    arguments.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
-    arguments.cgroup = group.map_or(0, |fd| u64::from(fd.unsigned_abs()));
+    arguments.flags = u64::from(flags.unsigned_abs()) | into_group;
+    arguments.pidfd = (&raw mut *pidfd) as u64;
+    arguments.exit_signal = u64::from(end.unsigned_abs());
+    arguments.cgroup = group.map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs()));
     // SAFETY: without CLONE_VM this is a fork. The process has one thread, so the child finds no
     // lock held; it never returns from here.
     let pid = unsafe {
@@ -58,18 +95,8 @@ pub(crate) fn clone_init(
     };
     match i32::try_from(pid).expect("process ids are small") {
         ..0 => Err(io::Error::last_os_error()),
-        0 => {
-            for fd in ours {
-                // SAFETY: their owners are in the frames that this process never returns to.
-                unsafe { libc::close(fd.as_raw_fd()) };
-            }
-            exit(run(body))
-        }
-        pid => {
-            // SAFETY: the kernel has just put a new descriptor there, which is nobody else's.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok((Pid::from_raw(pid).expect("above 0"), pidfd))
-        }
+        0 => exit(run(body)),
+        pid => Ok(Pid::from_raw(pid).expect("above 0")),
     }
 }
 
@@ -121,6 +148,12 @@ pub(crate) fn exec_file(program: &OwnedFd, argv: &[String], env: &[String]) -> i
         )
     };
     io::Error::last_os_error()
+}
+
+/// Closes all descriptors above standard error, where no exec is to come.
+pub(crate) fn close_all() -> io::Result<()> {
+    // SAFETY: their owners are in frames that this process never returns to.
+    succeeded(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }.into())
 }
 
 /// Makes all descriptors above standard error close at the next exec.

@@ -7,6 +7,23 @@ pub(crate) fn has_landlock() -> bool {
     sys::landlock_version() > 0
 }
 
+/// The name of what is said of that option.
+pub const FORK_SERVER: &str = "Python's fork server";
+
+/// What became of the interpreter that was to be kept warm.
+pub(crate) fn warm(missing: Option<&anyhow::Error>) -> (String, bool, String) {
+    let text = match missing {
+        None => "Python programs can be copies of an interpreter that is kept warm, with \
+                 `--python-fork-server`"
+            .to_owned(),
+        Some(why) => format!(
+            "with or without `--python-fork-server`, Python programs start an interpreter each \
+             ({why:#}). Its library must be there: on Debian and Ubuntu, `apt install libpython3.<n>`"
+        ),
+    };
+    (FORK_SERVER.to_owned(), missing.is_none(), text)
+}
+
 /// What a helper found, once it lives in its tree.
 pub(crate) fn found(owner: Owner, meter: &Meter, landlock: bool) -> Hello {
     let own_user = matches!(owner, Owner::Unused(_));

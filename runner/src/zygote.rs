@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::{fs::PermissionsExt, net::UnixStream},
     },
     path::Path,
@@ -25,27 +25,36 @@ use crate::{
     cgroup::{Meter, Usage},
     descriptors,
     feed::Feed,
-    frame::{self, Ending, Exit, Hello, Kept, Kind, Order, Stop},
+    frame::{self, Ending, Exit, Hello, Kept, Kind, Order, Start, Stop},
     init::{self, Charge, Report},
+    languages::Interpreter,
     off::{Off, Wall},
     seccomp::Filters,
     sys,
     tap::Tap,
     tree::{self, Owner},
     walls,
+    warm::{self, Warm},
     watch::Watch,
 };
 
 /// The name under which the server starts its own executable as a helper. The directory of
-/// precompiled headers may follow.
+/// precompiled headers may follow, or nothing in its place; then the path and the version of a Python
+/// that is to be kept warm.
 pub(crate) const ARGV: [&str; 2] = ["polycode-sandbox", "--serve-the-socket-on-stdin"];
 
 /// Becomes a helper of the sandbox, and never comes back, if this process was started as one.
 /// `main` calls this first, before there is any other thread.
 pub fn sandbox_main_if_asked() {
+    warm::main_if_asked();
     if std::env::args().take(2).eq(ARGV) {
-        let headers = std::env::args_os().nth(2);
-        let code = match serve(headers.as_deref().map(Path::new), Off::default()) {
+        let given = |nth| std::env::args_os().nth(nth).filter(|text| !text.is_empty());
+        let headers = given(2);
+        let python = given(3).zip(given(4)).and_then(|(path, version)| {
+            let (path, version) = (path.into_string().ok()?, version.into_string().ok()?);
+            Some(Interpreter { path, version })
+        });
+        let code = match serve(headers.as_deref().map(Path::new), python, Off::default()) {
             Ok(()) => 0,
             Err(why) if has_left(&why) => 0,
             Err(why) => {
@@ -67,7 +76,7 @@ pub fn sandbox_main_without() -> ExitCode {
     let left_open = File::open("/usr");
     let unmarked = left_open.as_ref().map(|fd| rustix::io::fcntl_setfd(fd, FdFlags::empty()));
     let served = match unmarked {
-        Ok(Ok(())) => Off::named(walls).and_then(|off| serve(None, off)),
+        Ok(Ok(())) => Off::named(walls).and_then(|off| serve(None, None, off)),
         _ => Err(anyhow::anyhow!("nothing could be left open")),
     };
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -95,11 +104,20 @@ struct Zygote {
     /// What the last order that asked for an artefact made: sealed, so that no run can change it
     /// for the next.
     kept: Option<OwnedFd>,
+    warm: Option<Warm>,
 }
 
-fn serve(headers: Option<&Path>, off: Off) -> anyhow::Result<()> {
+fn serve(headers: Option<&Path>, python: Option<Interpreter>, off: Off) -> anyhow::Result<()> {
+    let executable =
+        rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let mut zygote = Zygote::prepare(headers, off)?;
-    let hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
+    let mut hello: Hello = walls::found(zygote.owner, &zygote.meter, zygote.landlock);
+    if let Some(python) = python {
+        let sessions = zygote.meter.shares().is_ok();
+        let warm = Warm::start(executable, python, sessions, zygote.landlock);
+        hello.walls.push(walls::warm(warm.as_ref().err()));
+        zygote.warm = warm.ok();
+    }
     frame::write_json(&mut zygote.control, Kind::Hello, &hello)?;
     while let Some((kind, payload)) = frame::read(&mut zygote.control)? {
         if matches!(kind, Kind::Halt | Kind::Input) {
@@ -152,7 +170,7 @@ impl Zygote {
         }
         let owner = tree::enter(headers, off)?;
         let filters = Filters::compile(meter.shares().is_ok())?;
-        Ok(Self { control, owner, meter, filters, landlock, off, kept: None })
+        Ok(Self { control, owner, meter, filters, landlock, off, kept: None, warm: None })
     }
 
     /// Carries out one order. Fails only if this helper is of no more use.
@@ -168,26 +186,25 @@ impl Zygote {
         }
         let wanted = order.kept != Kept::Nothing;
         anyhow::ensure!(!wanted || self.kept.is_some(), "nothing was kept");
-        let group = self.meter.begin(&order.walls)?;
+        self.meter.begin(&order.walls)?;
+        if let Some(warm) = self.warm.as_mut().filter(|_| order.start == Start::Copy) {
+            warm.restored()?;
+        }
         let started = Instant::now();
         let waited_before = sys::children_usage().0;
         let [stdout, stderr, report] = [pipe()?, pipe()?, pipe()?];
         let go = pipe_with(PipeFlags::CLOEXEC)?;
-        let (stdin, feed, said) = match talk {
-            Some([stdin, stdout]) => (stdin, None, stdout),
-            None if order.open => {
-                let (stdin, feed) = fed(stdin)?;
-                (stdin, feed, stdout.1)
-            }
-            None => (sealed(stdin)?, None, stdout.1),
-        };
+        let (stdin, feed, said) = input(order.open, stdin, talk, stdout.1)?;
         let charge = Charge {
             order,
             blobs,
             filters: &self.filters,
             landlock: self.landlock,
             off: self.off,
-            meter: &self.meter,
+            groups: self.meter.groups(),
+            is_counted: self.meter.counts(),
+            sessions: self.meter.shares().is_ok(),
+            python: None,
             kept: self.kept.as_ref().filter(|_| wanted),
             stdin,
             stdout: said,
@@ -198,7 +215,7 @@ impl Zygote {
         let mut ours = vec![go.1.as_fd(), self.control.as_fd()];
         // Input ends when we say so, not when init does.
         ours.extend(feed.as_ref().and_then(Feed::pipe));
-        let (pid, init) = sys::clone_init(group, self.off, &ours, || init::live(&charge))?;
+        let (pid, init) = self.clone_init(&charge, ours)?;
         // Our copies of its ends, of which it must not be us who holds the last.
         drop(charge);
         let let_go = self.let_go(pid, &go.1);
@@ -236,6 +253,21 @@ impl Zygote {
         ending.memory_bytes = ending.memory_bytes.max(seen);
         ending.kept = self.kept.is_some();
         Ok(ending)
+    }
+
+    /// Starts the init of `charge`, which does not inherit `ours`.
+    fn clone_init<'a>(
+        &'a self,
+        charge: &Charge<'_>,
+        mut ours: Vec<BorrowedFd<'a>>,
+    ) -> anyhow::Result<(Pid, OwnedFd)> {
+        let group = self.meter.group();
+        if let Some(warm) = self.warm.as_ref().filter(|_| charge.order.start == Start::Copy) {
+            let order = sealed(&warm::written(charge.order, charge.blobs)?)?;
+            return warm.clone_init(group, charge, &order);
+        }
+        ours.extend(self.warm.as_ref().map(AsFd::as_fd));
+        Ok(sys::clone_init(group, self.off, &ours, || init::live(charge))?)
     }
 
     /// Makes `init` a user outside, and tells it to go on.
@@ -286,6 +318,23 @@ fn give_way() -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(60));
     }
     Ok(())
+}
+
+/// What a run reads, what feeds that, and where it writes: to `stdout`, if it does not talk.
+fn input(
+    open: bool,
+    stdin: &[u8],
+    talk: Option<[OwnedFd; 2]>,
+    stdout: OwnedFd,
+) -> anyhow::Result<(OwnedFd, Option<Feed>, OwnedFd)> {
+    Ok(match talk {
+        Some([stdin, stdout]) => (stdin, None, stdout),
+        None if open => {
+            let (stdin, feed) = fed(stdin)?;
+            (stdin, feed, stdout)
+        }
+        None => (sealed(stdin)?, None, stdout),
+    })
 }
 
 /// A pipe out of a run. Only our end does not block.

@@ -21,6 +21,7 @@ use tokio::time::{Duration, Instant};
 
 const HELLO: &str = "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n";
 const RUNS_PER_ROUND: u16 = 20;
+const PYTHON_RUNS: u16 = 40;
 /// Enough for an interval: of nine medians the second and the eighth hold the true one in 96 of
 /// 100 cases.
 const ROUNDS: u32 = 9;
@@ -39,14 +40,10 @@ async fn bench() -> anyhow::Result<()> {
     let mut figures = side_by_side(&sandbox, &mut out).await?;
     figures.extend(at_once(&sandbox).await?);
     figures.extend(stopped(&sandbox).await?);
-    let python = times(&sandbox.run_told(&python()).await)?;
-    figures.push(at_most("Python hello, end to end, p50", median(python), "ms", 20.0, 6.0));
-    let mib = helpers()
-        .iter()
-        .map(|id| kib(id, "Pss:"))
-        .max()
-        .map_or(f64::NAN, |kib| f64::from(kib) / 1024.0);
+    let mib = helpers().iter().map(|id| kib(id, "Pss:")).max();
+    let mib = mib.map_or(f64::NAN, |kib| f64::from(kib) / 1024.0);
     figures.push(at_most("an idle slot's memory (its share)", mib, "MiB", 60.0, 16.0));
+    figures.extend(python_hello(&sandbox, &mut out).await?);
     for figure in &figures {
         writeln!(out, "{figure}")?;
     }
@@ -116,6 +113,47 @@ async fn side_by_side(
         json!({ "name": name, "value": null, "unit": "", "goal": goal, "holds": null })
     });
     figures.extend(missing);
+    Ok(figures)
+}
+
+/// Python from its start and as a copy of a warm interpreter, in turns.
+async fn python_hello(
+    started: &NamespaceSandbox,
+    out: &mut impl Write,
+) -> anyhow::Result<Vec<Value>> {
+    let before = helpers();
+    let config = Config { slots: 1, python_fork_server: true, ..Config::default() };
+    let copied = NamespaceSandbox::new(config).await?;
+    let wall = copied.walls().iter().find(|(name, ..)| name == "Python's fork server");
+    let is_warm = wall.is_some_and(|(_, stands, _)| *stands);
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    let mut cpu_ms = [0.0; 2];
+    for _ in 0..ROUNDS {
+        let from = helpers_cpu_ms();
+        cold.push(median(times(&started.run_told(&python()).await)?));
+        let between = helpers_cpu_ms();
+        warm.push(median(times(&copied.run_told(&python()).await)?));
+        cpu_ms[0] += between - from;
+        cpu_ms[1] += helpers_cpu_ms() - between;
+    }
+    let cpu_ms = cpu_ms.map(|ms| ms / f64::from(ROUNDS * u32::from(PYTHON_RUNS)));
+    for (name, medians, cpu_ms) in [("started", &cold, cpu_ms[0]), ("copied", &warm, cpu_ms[1])] {
+        let (low, high) = interval(medians.clone());
+        writeln!(
+            out,
+            "Python {name}: {:.2} ms, between {low:.2} and {high:.2}; {cpu_ms:.2} ms of processor time",
+            median(medians.clone())
+        )?;
+    }
+    let new = helpers().into_iter().filter(|id| !before.contains(id));
+    let kept: Vec<_> = new.flat_map(|helper| children_of(&helper)).collect();
+    let mib = kept.iter().map(|id| f64::from(kib(id, "Pss:")) / 1024.0).sum();
+    let mut figures = vec![at_most("Python hello, end to end, p50", median(cold), "ms", 20.0, 6.0)];
+    if is_warm {
+        let name = "Python hello with the fork server, p50";
+        figures.push(at_most(name, median(warm), "ms", 20.0, 6.0));
+        figures.push(plain("its warm interpreter's memory (its share)", mib, "MiB"));
+    }
     Ok(figures)
 }
 
@@ -221,7 +259,7 @@ fn hello() -> Job {
 }
 
 fn python() -> Job {
-    job(Language::Python, "print('hello')", 40)
+    job(Language::Python, "print('hello')", PYTHON_RUNS)
 }
 
 fn job(language: Language, text: &str, runs: u16) -> Job {
@@ -268,7 +306,7 @@ fn interval(mut values: Vec<f64>) -> (f64, f64) {
     (at(1), at(values.len().saturating_sub(2)))
 }
 
-/// Processor time of the helpers and of all that they waited for, in ms.
+/// Processor time of the helpers, of what they keep, and of all that they waited for, in ms.
 fn helpers_cpu_ms() -> f64 {
     let of = |helper: &String| -> f64 {
         let stat = fs::read_to_string(format!("/proc/{helper}/stat")).unwrap_or_default();
@@ -276,7 +314,9 @@ fn helpers_cpu_ms() -> f64 {
         let ticks = after.split(' ').skip(11).take(4).filter_map(|n| n.parse::<f64>().ok());
         ticks.sum::<f64>() * 10.0
     };
-    helpers().iter().map(of).sum()
+    let helpers = helpers();
+    let kept: Vec<_> = helpers.iter().flat_map(|helper| children_of(helper)).collect();
+    helpers.iter().chain(&kept).map(of).sum()
 }
 
 fn helpers() -> Vec<String> {

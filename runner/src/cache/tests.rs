@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::frame::{Kept, Walls};
+use crate::frame::{Kept, Start, Walls};
 
 #[test]
 fn everything_that_goes_in_makes_another_key() {
@@ -161,6 +161,7 @@ fn order() -> Order {
         streamed: true,
         feedback: None,
         talks: false,
+        start: Start::Exec,
         open: false,
     }
 }

@@ -4,12 +4,13 @@
 
 use std::{
     fs::{self, File},
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::OFlags;
 
-use super::{Dir, Usage, number, number_of, own_group, own_name, runs_below, sweep};
+use super::{Dir, RUNS, Usage, dir_below, number, number_of, own_group, own_name, sweep};
 use crate::frame::Walls;
 
 /// Shares of the processors of all runs together, where each thread of the server, or its session
@@ -125,16 +126,14 @@ impl Groups {
         Ok(())
     }
 
-    /// Puts the calling process into the groups. Each thread for itself and by itself: to move
-    /// another one, the kernel waits until no processor is about to fork, 10 ms and more.
-    pub(super) fn join(&self) -> anyhow::Result<()> {
-        for tasks in [&self.present()?.tasks, &self.cpu_tasks, &self.process_tasks] {
-            rustix::io::write(tasks, b"0")?;
-        }
-        if let Ok(Shares::Apart { tasks, .. }) = &self.shares {
-            rustix::io::write(tasks, b"0")?;
-        }
-        Ok(())
+    pub(super) fn tasks(&self) -> Vec<BorrowedFd<'_>> {
+        let memory = self.run.as_ref().map(|run| &run.tasks);
+        let shares = match &self.shares {
+            Ok(Shares::Apart { tasks, .. }) => Some(tasks),
+            Ok(Shares::Together) | Err(_) => None,
+        };
+        let all = memory.into_iter().chain([&self.cpu_tasks, &self.process_tasks]).chain(shares);
+        all.map(AsFd::as_fd).collect()
     }
 
     pub(super) fn usage(&self) -> anyhow::Result<Usage> {
@@ -161,7 +160,6 @@ impl Groups {
 
 impl Shares {
     fn below(runs: &Path) -> anyhow::Result<Self> {
-        sweep(runs);
         let parent = Dir::open(runs)?;
         let tasks = parent.make(&own_name())?.file("tasks", OFlags::WRONLY)?;
         Ok(Self::Apart { parent, tasks })
@@ -174,9 +172,14 @@ fn own(controller: &'static str) -> anyhow::Result<PathBuf> {
     own_group(is_in, |kind, options| kind == "cgroup" && is_in(options))
 }
 
-/// The group of all helpers, where this machine divides the processors between groups.
+/// The group of all helpers of this server, where this machine divides the processors between groups.
 fn runs_with_shares() -> anyhow::Result<PathBuf> {
-    let runs = runs_below(&own("cpu")?)?;
+    let all = own("cpu")?;
+    sweep(&all);
+    let server = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    let runs = dir_below(&all, &format!("{RUNS}-{server}"))?;
+    // Its helpers that were killed; the group itself goes when another server starts.
+    sweep(&runs);
     fs::write(runs.join("cpu.shares"), RUNS_SHARES.to_string())?;
     Ok(runs)
 }

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{Dir, Usage, number, number_of, own_group, own_name, runs_below, sweep};
+use super::{Dir, RUNS, Usage, dir_below, number, number_of, own_group, own_name, sweep};
 use crate::frame::Walls;
 
 /// The group in which the server itself is, as a group with limits below it holds no processes.
@@ -47,7 +47,7 @@ impl Groups {
         anyhow::ensure!(has("memory") && has("pids"), "memory and pids are not offered");
         make_room(path)?;
         fs::write(path.join("cgroup.subtree_control"), "+memory +pids")?;
-        let path = runs_below(path)?;
+        let path = dir_below(path, RUNS)?;
         fs::write(path.join("cgroup.subtree_control"), "+memory +pids")?;
         let shares = share(&path).map_err(|why| format!("v2: {why}"));
         sweep(&path);
@@ -62,7 +62,7 @@ impl Groups {
         self.shares.as_ref().copied().map_err(String::as_str)
     }
 
-    pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<BorrowedFd<'_>> {
+    pub(super) fn begin(&mut self, walls: &Walls) -> anyhow::Result<()> {
         self.end();
         self.runs += 1;
         let name = format!("run-{}", self.runs);
@@ -82,7 +82,12 @@ impl Groups {
             name,
             dir,
         };
-        Ok(self.run.insert(run).dir.as_fd())
+        self.run = Some(run);
+        Ok(())
+    }
+
+    pub(super) fn group(&self) -> Option<BorrowedFd<'_>> {
+        self.run.as_ref().map(|run| run.dir.as_fd())
     }
 
     pub(super) fn usage(&self) -> anyhow::Result<Usage> {

@@ -20,7 +20,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::stage::{alive, children_of, helpers, job, sandbox, sandbox_of};
+use crate::stage::{alive, children_of, helpers, inits_of, job, sandbox, sandbox_of};
 
 const JOBS: usize = 500;
 const SLOTS: usize = 3;
@@ -77,7 +77,7 @@ async fn a_server_that_is_killed_takes_its_runs_along() {
     let helpers: Vec<String> = children_of(&id);
     // At least one of two slots is busy at any moment, soon.
     let busy = async {
-        while helpers.iter().all(|helper| children_of(helper).is_empty()) {
+        while helpers.iter().all(|helper| inits_of(helper).is_empty()) {
             tokio::task::yield_now().await;
         }
     };
@@ -187,7 +187,7 @@ async fn nothing_stays(sandbox: runner::NamespaceSandbox, mut dead: BTreeSet<Str
 }
 
 /// Ended, be it not yet waited for.
-fn is_gone(id: &str) -> bool {
+pub(crate) fn is_gone(id: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.is_empty() || stat.contains(") Z ")
 }

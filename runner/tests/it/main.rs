@@ -19,3 +19,4 @@ mod stage;
 mod streaming;
 mod submissions;
 mod typing;
+mod warm;

@@ -15,7 +15,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::stage::{children_of, has_all_groups, helpers, job, run, sandbox};
+use crate::stage::{children_of, has_all_groups, helpers, inits_of, job, run, sandbox};
 
 /// What all runs have of the server's shares, by the file that says so.
 const WEIGHTS: [(&str, &str); 2] = [("cpu.shares", "512"), ("cpu.weight", "50")];
@@ -41,7 +41,7 @@ async fn all_runs_together_have_half_of_the_servers_shares_or_else_sessions_weig
     let job = job(Python, text);
     let look = async {
         up.notified().await;
-        let inits: Vec<_> = helpers().iter().flat_map(|helper| children_of(helper)).collect();
+        let inits: Vec<_> = helpers().iter().flat_map(|helper| inits_of(helper)).collect();
         let programs: Vec<_> = inits.iter().flat_map(|init| children_of(init)).collect();
         let children: Vec<_> = programs.iter().flat_map(|program| children_of(program)).collect();
         seen.notify_one();
@@ -54,8 +54,10 @@ async fn all_runs_together_have_half_of_the_servers_shares_or_else_sessions_weig
     let helper = format!("polycode-{}", helpers()[0]);
     for group in found.iter().flatten() {
         let own = group.ancestors().find(|dir| dir.ends_with(&helper)).expect("a helper's group");
-        let runs =
-            own.parent().filter(|runs| runs.ends_with("polycode-runs")).expect("of all runs");
+        let runs = own
+            .parent()
+            .filter(|runs| runs.to_string_lossy().contains("/polycode-runs"))
+            .expect("of all runs");
         let weight = |(file, _): &(&str, &str)| fs::read_to_string(runs.join(file)).ok();
         let weights: Vec<_> = WEIGHTS.iter().map(weight).collect();
         let wanted = WEIGHTS.map(|(_, weight)| Some(format!("{weight}\n")));

@@ -24,14 +24,20 @@ pub(crate) async fn sandbox() -> NamespaceSandbox {
 /// One with so many slots.
 pub(crate) async fn sandbox_of(slots: usize) -> NamespaceSandbox {
     let helper = PathBuf::from(env!("CARGO_BIN_EXE_polycode-sandbox"));
-    let config = Config { helper, slots, ..Config::default() };
+    let python_fork_server = variable(WARM).is_some();
+    let config = Config { helper, slots, python_fork_server, ..Config::default() };
     let sandbox = NamespaceSandbox::new(config).await.expect("this machine can hold a sandbox");
+    let is_warm = sandbox.walls().iter().any(|wall| wall.1 && wall.0 == "Python's fork server");
+    assert_eq!(is_warm, python_fork_server, "{:?}", sandbox.walls());
     if let Some(level) = variable(EXPECTED) {
         let found = sandbox.isolation();
         assert!(found.contains(&format!("cgroup {level}")), "{level} is expected: {found}");
     }
     sandbox
 }
+
+/// If set, every sandbox keeps an interpreter of Python warm.
+pub(crate) const WARM: &str = "POLYCODE_PYTHON_FORK_SERVER";
 
 /// If set, the version of control groups that every sandbox must have found: a machine that was
 /// made to show one (`make test-vm`) is not to pass with less.
@@ -116,11 +122,20 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Inits of a helper: in namespaces of their own, as an interpreter that it keeps warm is not.
+pub(crate) fn inits_of(helper: &str) -> Vec<String> {
+    let is_init = |id: &String| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        ids.split_whitespace().count() > 1
+    };
+    children_of(helper).into_iter().filter(is_init).collect()
+}
+
 /// Processes of runs of this test's helpers that are alive: their state and name.
 pub(crate) fn alive() -> Vec<String> {
-    let helpers = helpers();
-    let runs = processes().filter(|(_, of)| helpers.contains(of));
-    runs.map(|(id, _)| fs::read_to_string(format!("/proc/{id}/status")).unwrap_or(id)).collect()
+    let runs = helpers().into_iter().flat_map(|helper| inits_of(&helper));
+    runs.map(|id| fs::read_to_string(format!("/proc/{id}/status")).unwrap_or(id)).collect()
 }
 
 /// The helpers of this test, which has a process for itself.

@@ -98,7 +98,7 @@ async fn sandbox_without(walls: &str, dir: &Path) -> NamespaceSandbox {
     if !helper.exists() {
         fs::hard_link(env!("CARGO_BIN_EXE_polycode-sandbox-without"), &helper).unwrap();
     }
-    let config = Config { helper, slots: 1, require_cgroup: false };
+    let config = Config { helper, slots: 1, require_cgroup: false, python_fork_server: false };
     NamespaceSandbox::new(config).await.expect("a sandbox with a hole is one still")
 }
 
