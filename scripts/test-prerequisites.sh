@@ -12,6 +12,9 @@ for language in gcc:gcc g++:g++ python3:python3 perl:perl ruby:ruby php:php-cli 
     gfortran:gfortran sqlite3:sqlite3 tclsh:tcl gawk:gawk sbcl:sbcl esbuild:esbuild javac:default-jdk-headless rustc:rustc; do
     [ -x "/usr/bin/${language%:*}" ] || wanted="$wanted ${language#*:}"
 done
+# The library of the python3 that is there, or is about to be: for the fork server.
+python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo 3.11)
+ls /usr/lib/*/libpython"$python".so.1.0 >/dev/null 2>&1 || wanted="$wanted libpython$python"
 if [ -n "$wanted" ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq
