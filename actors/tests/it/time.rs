@@ -53,6 +53,20 @@ async fn us_091_time_up_is_never_early_and_sealed_comes_twelve_seconds_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn us_091_who_types_in_the_last_moment_does_not_hold_up_the_end() {
+    let world = World::new().await;
+    create_campaign(&world, 1, 1, settings()).await;
+    sit(&world, 1_000, "x").await;
+    let ends_at = ends_at(&world, 1_000).await;
+    sleep(ends_at - world.now()).await;
+    // It comes before the tick does.
+    world.ask(session(1_000), edit(1, "x", "xy")).await;
+    let log = world.log(session(1_000)).await;
+    let last: Vec<_> = log.iter().rev().take(2).map(|it| (it.kind.as_str(), it.at)).collect();
+    assert_eq!(last, [("edited", ends_at), ("time_up", ends_at)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_awake_ends_in_time_too() {
     let mut world = World::new().await;
     create_campaign(&world, 1, 1, settings()).await;
