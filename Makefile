@@ -80,11 +80,11 @@ bench-postgres:
 bench-fanout-one2k bench-fanout-one8k bench-fanout-many8k: bench-fanout-%:
 	$(CARGO) build --release -p gateway --example fan_server -p loadtests
 	@sh scripts/bench-fanout.sh
-	ulimit -n 65536 && ./target/release/loadtests fanout --scenario $*
+	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests fanout --scenario $*
 
 bench-storm: web
 	$(CARGO) build --release -p gateway -p loadtests
-	ulimit -n 20000 && ./target/release/loadtests storm --spawn target/release/polycode
+	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests storm --spawn target/release/polycode
 
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples

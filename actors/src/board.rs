@@ -392,10 +392,9 @@ impl State {
     }
 
     fn read(&mut self, topic: Topic, after: (u64, u64)) -> Vec<Arc<Published>> {
-        if topic == self.monitor.topic() {
-            self.monitor.read(after)
-        } else {
-            self.read_window(Window::default(), after)
+        if topic != self.monitor.topic() {
+            return self.read_window(Window::default(), after);
         }
+        self.monitor.read(after)
     }
 }
