@@ -184,8 +184,9 @@ impl Actor for Joiner {
             let mut subscription = deps.bus.subscribe(topic);
             let myself = myself.clone();
             changes.spawn(async move {
-                while let Some(published) = subscription.next().await {
-                    myself.cast(Msg::Changed(published)).ok();
+                while let Some(heard) = subscription.next().await {
+                    let msg = heard.frame().map_or(Msg::Reread, Msg::Changed);
+                    myself.cast(msg).ok();
                 }
             });
         }

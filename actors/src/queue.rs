@@ -156,7 +156,11 @@ impl Actor for Queue {
 /// Passes on what the bus says of the table.
 async fn pass_on(deps: Deps, queue: ActorRef<Msg>) {
     let mut changes = deps.bus.subscribe(Topic::Queue);
-    while let Some(published) = changes.next().await {
+    while let Some(heard) = changes.next().await {
+        let Some(published) = heard.frame() else {
+            queue.cast(Msg::Reread).ok();
+            continue;
+        };
         for (key, value) in &published.frame.rows {
             let asked = value.as_ref().and_then(|value| read(value));
             if let Ok(submission) = key.parse() {

@@ -3,25 +3,36 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use domain::{
-    ports::{Bus, Published, Subscription},
+    ports::{Bus, Heard, Published, Subscription},
     rows::Topic,
 };
 use tokio::sync::mpsc;
 
-/// How many frames one watcher may lag behind; the next one is dropped, and its watcher finds the
-/// gap by the sequence numbers.
+/// How many frames one watcher may lag behind; the next one is dropped, and its watcher is told of
+/// the gap once it has heard what is there.
 const BEHIND_MAX: usize = 64;
 
 /// The same for the rows of a whole campaign, which all its candidates write in one moment when their
 /// time is up. A queue takes no room before it is needed.
 const BEHIND_MAX_OF_MANY: usize = 16 * 1024;
 
-type Senders = HashMap<Topic, Vec<mpsc::Sender<Arc<Published>>>>;
+type Senders = HashMap<Topic, Vec<Sender>>;
+
+/// The bus's end of one watcher.
+#[derive(Clone)]
+struct Sender {
+    frames: mpsc::Sender<Arc<Published>>,
+    /// Whether a frame was dropped since the watcher was told so last.
+    is_lossy: Arc<AtomicBool>,
+}
 
 /// See the module.
 #[derive(Default)]
@@ -33,8 +44,12 @@ impl Bus for LocalBus {
     fn publish(&self, frame: Arc<Published>) {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(watchers) = senders.get_mut(&frame.frame.topic) else { return };
-        watchers.retain(|watcher| match watcher.try_send(Arc::clone(&frame)) {
-            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
+        watchers.retain(|watcher| match watcher.frames.try_send(Arc::clone(&frame)) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                watcher.is_lossy.store(true, Ordering::SeqCst);
+                true
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         });
         if watchers.is_empty() {
@@ -45,17 +60,19 @@ impl Bus for LocalBus {
     fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
         let is_of_many = matches!(topic, Topic::Candidates(_) | Topic::Queue);
         let behind_max = if is_of_many { BEHIND_MAX_OF_MANY } else { BEHIND_MAX };
-        let (sender, receiver) = mpsc::channel(behind_max);
+        let (frames, receiver) = mpsc::channel(behind_max);
+        let is_lossy = Arc::new(AtomicBool::new(false));
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let watchers = senders.entry(topic).or_default();
-        watchers.push(sender);
-        Box::new(Watcher { topic, receiver, senders: Arc::clone(&self.senders) })
+        watchers.push(Sender { frames, is_lossy: Arc::clone(&is_lossy) });
+        Box::new(Watcher { topic, receiver, is_lossy, senders: Arc::clone(&self.senders) })
     }
 }
 
 struct Watcher {
     topic: Topic,
     receiver: mpsc::Receiver<Arc<Published>>,
+    is_lossy: Arc<AtomicBool>,
     senders: Arc<Mutex<Senders>>,
 }
 
@@ -65,7 +82,7 @@ impl Drop for Watcher {
         self.receiver.close();
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(watchers) = senders.get_mut(&self.topic) else { return };
-        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.retain(|watcher| !watcher.frames.is_closed());
         if watchers.is_empty() {
             senders.remove(&self.topic);
         }
@@ -74,8 +91,12 @@ impl Drop for Watcher {
 
 #[async_trait]
 impl Subscription for Watcher {
-    async fn next(&mut self) -> Option<Arc<Published>> {
-        self.receiver.recv().await
+    /// A gap is told where the queue had run full: behind what was in it.
+    async fn next(&mut self) -> Option<Heard> {
+        if self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst) {
+            return Some(Heard::Gap);
+        }
+        self.receiver.recv().await.map(Heard::Frame)
     }
 }
 
@@ -92,6 +113,10 @@ mod tests {
         Arc::new(Published { frame, text: Bytes::new() })
     }
 
+    fn seq_of(heard: Option<Heard>) -> Option<u64> {
+        heard?.frame().map(|published| published.frame.seq)
+    }
+
     #[tokio::test]
     async fn a_watcher_who_lags_misses_frames_and_holds_up_nobody() {
         let bus = LocalBus::default();
@@ -100,10 +125,11 @@ mod tests {
             bus.publish(frame(seq));
         }
         for seq in 1..=64 {
-            assert_eq!(watcher.next().await.unwrap().frame.seq, seq);
+            assert_eq!(seq_of(watcher.next().await), Some(seq));
         }
+        assert!(matches!(watcher.next().await, Some(Heard::Gap)));
         bus.publish(frame(101));
-        assert_eq!(watcher.next().await.unwrap().frame.seq, 101);
+        assert_eq!(seq_of(watcher.next().await), Some(101));
     }
 
     #[tokio::test]
@@ -116,7 +142,7 @@ mod tests {
             bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
         }
         for seq in 1..=10_000 {
-            assert_eq!(watcher.next().await.unwrap().frame.seq, seq);
+            assert_eq!(seq_of(watcher.next().await), Some(seq));
         }
     }
 

@@ -70,5 +70,7 @@ id!(/// Somebody with an account.
     PersonId);
 id!(/// One press of a button: chosen by the sender, so that a retry is the same command.
     CommandId);
+id!(/// One start of one program of a cluster.
+    NodeId);
 id!(/// One device's hold on a session, chosen by the device.
     SeatId);

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod at;
 pub mod blob;
 pub mod campaign;
+pub mod cluster;
 pub mod command;
 pub mod content;
 pub mod document;

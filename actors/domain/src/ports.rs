@@ -278,8 +278,26 @@ pub struct Published {
 /// One watcher's view of a topic.
 #[async_trait]
 pub trait Subscription: Send {
-    /// The next frame; `None` when the bus is gone. Cancelling it loses nothing.
-    async fn next(&mut self) -> Option<Arc<Published>>;
+    /// What comes next; `None` when the bus is gone. Cancelling it loses nothing.
+    async fn next(&mut self) -> Option<Heard>;
+}
+
+/// What a watcher of a topic hears.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    Frame(Arc<Published>),
+    /// Something may have been lost before what comes next: read again.
+    Gap,
+}
+
+impl Heard {
+    /// The frame, unless it is a gap.
+    pub fn frame(self) -> Option<Arc<Published>> {
+        match self {
+            Self::Frame(published) => Some(published),
+            Self::Gap => None,
+        }
+    }
 }
 
 /// Runs code that nobody trusts.

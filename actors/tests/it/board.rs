@@ -321,10 +321,10 @@ async fn a_wall_sends_at_most_four_frames_a_second_however_much_happens() {
     }
     let took = world.now() - began_at;
     let mut seen = vec![];
-    while let Ok(Some(frame)) =
+    while let Ok(Some(heard)) =
         tokio::time::timeout(std::time::Duration::from_secs(1), changes.next()).await
     {
-        seen.push(frame.frame.seq);
+        seen.push(heard.frame().unwrap().frame.seq);
     }
     let most = usize::try_from(took.0 * 4 / 1_000).unwrap() + 2;
     assert!((10..=most).contains(&seen.len()), "{} of at most {most}", seen.len());

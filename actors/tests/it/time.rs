@@ -243,7 +243,7 @@ async fn every_frame_of_a_stream_names_the_one_before_it() {
     world.until(session(1_000), "judged", 1).await;
     let head = world.memory.head(session(1_000)).await.unwrap();
     while last < head.rows_seq {
-        let frame = frames.next().await.unwrap();
+        let frame = frames.next().await.unwrap().frame().unwrap();
         assert_eq!(frame.frame.prev, Some(last));
         last = frame.frame.seq;
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    ports::{Published, Subscription, Unavailable},
+    ports::{Heard, Published, Subscription, Unavailable},
     rows::Topic,
 };
 use tokio::{
@@ -180,7 +180,8 @@ async fn pump(fan: Weak<Fan>, mut changes: Box<dyn Subscription>, topic: Topic) 
         };
         let Some(fan) = fan.upgrade() else { return };
         match next {
-            Ok(Some(published)) => fan.pass(&published).await,
+            Ok(Some(Heard::Frame(published))) => fan.pass(&published).await,
+            Ok(Some(Heard::Gap)) => fan.begin_anew(),
             Ok(None) => return,
             Err(_) if fan.source.is_lost() => fan.begin_anew(),
             Err(_) => {}

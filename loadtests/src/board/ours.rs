@@ -77,7 +77,8 @@ impl Ours {
                 self.bus.publish(frame);
             }
             for _ in batch {
-                let published = self.changes.next().await.expect("the bus is there");
+                let heard = self.changes.next().await.expect("the bus is there");
+                let published = heard.frame().expect("nothing was lost");
                 self.take_in(&published.frame);
             }
             took += start.elapsed();
