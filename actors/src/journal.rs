@@ -17,6 +17,7 @@ use crate::{
     answered::{Answered, Id},
     ask::{Ask, Meta},
     deps::Deps,
+    placement::Hold,
 };
 
 /// How many events one read of the store returns at most.
@@ -52,6 +53,8 @@ pub struct Journal<A: Aggregate> {
     deps: Deps,
     stream: Stream,
     epoch: u64,
+    /// While it is good, what was decided without an append is answered.
+    hold: Option<Hold>,
     seq: u64,
     rows_seq: u64,
     last_at: At,
@@ -89,6 +92,19 @@ impl<A: Aggregate> Journal<A> {
         Err(AppendError::Conflict.into())
     }
 
+    /// Answers refusals, and what it remembers, only while `hold` is good: somebody else may have
+    /// decided otherwise since.
+    pub(crate) fn answering_while(mut self, hold: Hold) -> Self {
+        self.hold = Some(hold);
+        self
+    }
+
+    /// The state as it is stored, to look at only.
+    pub(crate) async fn read(stream: Stream, deps: Deps) -> Result<Arc<A>, Failure> {
+        let head = deps.store.head(stream).await?;
+        Ok(Self::read_to(stream, head, 0, deps).await?.state)
+    }
+
     async fn read_to(stream: Stream, head: Head, epoch: u64, deps: Deps) -> Result<Self, Failure> {
         let snapshot = deps.store.snapshot(stream, A::SCHEMA).await?;
         let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
@@ -98,6 +114,7 @@ impl<A: Aggregate> Journal<A> {
             deps,
             stream,
             epoch,
+            hold: None,
             seq,
             rows_seq: head.rows_seq,
             last_at,
@@ -288,6 +305,7 @@ impl<A: Aggregate> Journal<A> {
     /// The batch is durable: it becomes the state, is published, and its commands are answered.
     async fn apply(&mut self, batch: Batch<A>, asks: Vec<Ask<A::Command>>) {
         let Batch { state, at, recorded, events, answers } = batch;
+        let is_proved = !recorded.is_empty() || self.hold.as_ref().is_none_or(Hold::is_good);
         if !recorded.is_empty() {
             self.state = Arc::new(state);
             self.last_at = at;
@@ -302,8 +320,11 @@ impl<A: Aggregate> Journal<A> {
         }
         for (ask, (id, answer)) in asks.into_iter().zip(answers) {
             self.answered.keep(id, &answer);
-            // Who has left in the meantime asks again, and is answered alike.
-            ask.reply.send(answer).ok();
+            // Who has left in the meantime asks again, and is answered alike; so does whoever is not
+            // answered, because somebody else may be the one to ask.
+            if is_proved {
+                ask.reply.send(answer).ok();
+            }
         }
         if SNAPSHOT_EVERY <= self.seq - self.snapshot_seq {
             self.snapshot().await;

@@ -12,7 +12,12 @@ use domain::{
 use runner::{FakeSandbox, NamespaceSandbox};
 #[cfg(debug_assertions)]
 use storage::sqlite::Sync;
-use storage::{SystemClock, bus::LocalBus, sqlite::Options};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    sqlite::Options,
+};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -99,6 +104,8 @@ async fn start(
         clock: Arc::new(SystemClock),
         sandbox,
         heads: Arc::default(),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = app(deps, languages, url, config.workers.unwrap_or(cores)).await?;
@@ -106,7 +113,7 @@ async fn start(
 }
 
 async fn app(deps: Deps, languages: Languages, url: String, workers: usize) -> anyhow::Result<App> {
-    let node = Node::start(deps, &url, workers).await?;
+    let node = Node::start(deps, actors::node::Options::alone(&url, workers)).await?;
     let tasks = Tasks::default();
     Ok(App {
         node,

@@ -100,6 +100,13 @@ struct Held {
     revision: u64,
 }
 
+/// Of a program that has no others beside it: they last as good as for ever.
+impl Default for LocalLeases {
+    fn default() -> Self {
+        Self::new(Ms(600_000))
+    }
+}
+
 impl LocalLeases {
     /// Leases that are free after `ttl` without a renewal.
     pub fn new(ttl: Ms) -> Self {

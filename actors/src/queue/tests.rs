@@ -8,7 +8,11 @@ use domain::{
     stream::{Recorded, Stream},
 };
 use ractor::rpc::CallResult;
-use storage::{bus::LocalBus, memory::Memory};
+use storage::{
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    memory::Memory,
+};
 
 use super::*;
 
@@ -63,6 +67,8 @@ async fn queue(submissions: &[SubmissionId]) -> ActorRef<Msg> {
         clock: Arc::new(Noon),
         sandbox: Arc::new(Nothing),
         heads: Arc::default(),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
     };
     Actor::spawn(None, Queue, (deps, Arc::new(Outputs::new(bus)))).await.unwrap().0
 }

@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod cluster;
 mod commands;
 mod failures;
 mod filing;

@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actors::{ask::Meta, deps::Deps, node::Node};
+use actors::{
+    ask::Meta,
+    deps::Deps,
+    node::{Node, Options},
+};
 use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
@@ -24,6 +28,7 @@ use domain::{
 use storage::{
     bus::LocalBus,
     flaky::{Flaky, Plan},
+    local::{LocalLeases, LocalWire},
     memory::Memory,
 };
 use tokio::time::{Duration, Instant};
@@ -40,7 +45,7 @@ pub(crate) struct World {
     pub(crate) script: Arc<Script>,
     pub(crate) deps: Deps,
     workers: usize,
-    node: Option<Node>,
+    nodes: Vec<Option<Node>>,
 }
 
 impl World {
@@ -62,10 +67,56 @@ impl World {
             clock: Arc::new(Virtual(Instant::now())),
             sandbox: Arc::clone(&script) as Arc<dyn Sandbox>,
             heads: Arc::default(),
+            wire: Arc::new(LocalWire::default()),
+            leases: Arc::new(LocalLeases::default()),
         };
-        let mut world = Self { memory, store, away, bus, script, deps, workers, node: None };
+        let nodes = vec![None];
+        let mut world = Self { memory, store, away, bus, script, deps, workers, nodes };
         world.restart(Plan::new()).await;
         world
+    }
+
+    /// A world of `n` nodes, with leases that can be lost; each has its share of the shards.
+    pub(crate) async fn of_nodes(n: usize) -> Self {
+        let mut world = Self::new().await;
+        world.kill().await;
+        world.deps.leases = Arc::new(LocalLeases::new(Ms(6_000)));
+        let started = futures_util::future::join_all((0..n).map(|n| world.new_node(n))).await;
+        world.nodes = started.into_iter().map(Some).collect();
+        world
+    }
+
+    /// Starts another node in place `n`, beside the others.
+    pub(crate) async fn start(&mut self, n: usize) {
+        self.nodes[n] = Some(self.new_node(n).await);
+    }
+
+    async fn new_node(&self, n: usize) -> Node {
+        let options = Options {
+            listens: Duration::from_millis(1_500),
+            is_alone: false,
+            ..Options::alone(&format!("n{n}"), self.workers)
+        };
+        let deps = Deps { heads: Arc::default(), ..self.deps.clone() };
+        Node::start(deps, options).await.unwrap()
+    }
+
+    /// Ends node `n` as a power cut would.
+    pub(crate) async fn kill_node(&mut self, n: usize) {
+        self.nodes[n] = None;
+        settle().await;
+    }
+
+    /// The place of the node that owns `stream`, if one does.
+    pub(crate) fn owner(&self, stream: Stream) -> Option<usize> {
+        let owns = |node: &Option<Node>| {
+            node.as_ref().is_some_and(|node| node.owned().contains(&stream.shard()))
+        };
+        self.nodes.iter().position(owns)
+    }
+
+    pub(crate) fn node_of(&self, n: usize) -> &Node {
+        self.nodes[n].as_ref().unwrap()
     }
 
     /// Kills the node, and starts another one on the same store, with the faults of `plan`.
@@ -74,8 +125,11 @@ impl World {
         self.store = Arc::new(Flaky::new(Arc::clone(&self.memory), plan));
         self.deps.store = Arc::clone(&self.store) as Arc<dyn EventStore>;
         self.deps.heads = Arc::default();
-        let node = Node::start(self.deps.clone(), "here", self.workers).await.unwrap();
-        self.node = Some(node);
+        self.deps.wire = Arc::new(LocalWire::default());
+        self.deps.leases = Arc::new(LocalLeases::default());
+        let options = Options::alone("here", self.workers);
+        let node = Node::start(self.deps.clone(), options).await.unwrap();
+        self.nodes = vec![Some(node)];
     }
 
     pub(crate) fn set_workers(&mut self, workers: usize) {
@@ -83,14 +137,13 @@ impl World {
     }
 
     pub(crate) async fn kill(&mut self) {
-        self.node = None;
-        for _ in 0..50 {
-            tokio::task::yield_now().await;
-        }
+        self.nodes.iter_mut().for_each(|node| *node = None);
+        settle().await;
     }
 
+    /// The first one that lives.
     pub(crate) fn node(&self) -> &Node {
-        self.node.as_ref().unwrap()
+        self.nodes.iter().flatten().next().unwrap()
     }
 
     /// From now on nothing can be read or committed, or everything can again.
@@ -160,6 +213,12 @@ impl World {
             sleep(Ms(10)).await;
         }
         panic!("{stream} has {:?}", self.kinds(stream).await);
+    }
+}
+
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
     }
 }
 
