@@ -1,0 +1,165 @@
+//! Leases on shards in a bucket of NATS.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use domain::{
+    at::Ms,
+    cluster::{Lease, LeaseError, Leases},
+    ids::NodeId,
+    ports::Unavailable,
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+pub use super::bucket::{Shape, Taken};
+use super::{
+    Nats,
+    bucket::{Bucket, Info},
+    view::{Follower, Known, View},
+};
+
+/// How long whoever asks for all leases waits for what this node follows to be as far as the server
+/// was; behind that, what it knows has to do: every write is compared anyway.
+const CATCH_UP: Duration = Duration::from_millis(100);
+
+/// How long they wait for a bucket that has to be made again.
+const MAKE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why there are no leases to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error(transparent)]
+    Taken(#[from] Taken),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// See the module.
+pub struct NatsLeases {
+    bucket: Bucket,
+    ttl: Ms,
+    view: Arc<watch::Sender<View>>,
+    again: Arc<Notify>,
+    follower: AbortHandle,
+    /// The follower ends with the connection.
+    _nats: Nats,
+}
+
+impl NatsLeases {
+    /// Makes the leases of the cluster, if they are not there yet, and claims its name for the
+    /// database that its nodes write to.
+    pub async fn claim(nats: &Nats, shape: Shape) -> Result<Self, ClaimError> {
+        let bucket = Bucket::new(nats);
+        bucket.make(&shape).await.map_err(Unavailable)??;
+        let ttl = Ms(i64::try_from(shape.ttl.as_millis()).unwrap_or(i64::MAX));
+        let (view, again) = (Arc::new(watch::Sender::default()), Arc::new(Notify::new()));
+        let follower = nats.spawn(
+            Follower {
+                client: nats.client().clone(),
+                bucket: bucket.clone(),
+                shape,
+                view: Arc::clone(&view),
+                again: Arc::clone(&again),
+                seen: nats.seen(),
+            }
+            .run(),
+        );
+        Ok(Self { bucket, ttl, view, again, follower, _nats: nats.clone() })
+    }
+
+    /// What the server says is there, once this node follows that very bucket.
+    async fn current(&self) -> Result<(Info, View), Unavailable> {
+        let mut view = self.view.subscribe();
+        for _ in 0..2 {
+            match self.bucket.info().await? {
+                Ok(info) => {
+                    let same = |view: &View| view.bucket.as_deref() == Some(&*info.created);
+                    let is_other = {
+                        let view = view.borrow();
+                        view.bucket.is_some() && !same(&view)
+                    };
+                    if is_other {
+                        self.again.notify_one();
+                    }
+                    if timeout(MAKE_AGAIN, view.wait_for(same)).await.is_ok() {
+                        let last = info.state.last_seq;
+                        // Late is no failure: see `CATCH_UP`.
+                        timeout(CATCH_UP, view.wait_for(|view| view.seq >= last)).await.ok();
+                        let view = view.borrow().clone();
+                        return Ok((info, view));
+                    }
+                }
+                Err(refused) if refused.is_no_stream() => {
+                    self.again.notify_one();
+                    // Whether it was made is seen when it is asked for again.
+                    timeout(MAKE_AGAIN, view.changed()).await.ok();
+                }
+                Err(refused) => return Err(Unavailable(refused.into())),
+            }
+        }
+        Err(anyhow!("the leases are being made again").into())
+    }
+}
+
+#[async_trait]
+impl Leases for NatsLeases {
+    fn ttl(&self) -> Ms {
+        self.ttl
+    }
+
+    /// A lease of a bucket before this one, whose holder may not have put it again yet, is among
+    /// them until its time is over, so that an empty bucket is no invitation to take everything.
+    async fn all(&self) -> Result<BTreeMap<u16, Lease>, Unavailable> {
+        let (info, view) = self.current().await?;
+        let subjects = info.state.subjects.unwrap_or_default();
+        let there: std::collections::HashSet<u16> =
+            subjects.keys().filter_map(|subject| self.bucket.shard_of(subject)).collect();
+        let ttl = Duration::from_millis(self.ttl.0.unsigned_abs());
+        let is_held = |shard: &u16, known: &Known| {
+            if *known.bucket == *info.created {
+                there.contains(shard)
+            } else {
+                known.heard_at.elapsed() < ttl
+            }
+        };
+        let held = view.known.into_iter().filter(|(shard, known)| is_held(shard, known));
+        Ok(held.map(|(shard, known)| (shard, known.lease)).collect())
+    }
+
+    async fn put(&self, shard: u16, owner: NodeId, after: Option<u64>) -> Result<u64, LeaseError> {
+        let put = self.bucket.put(shard, owner.to_string(), after.unwrap_or(0)).await;
+        let put = put.inspect_err(|_| self.again.notify_one())?;
+        let revision = put.ok_or(LeaseError::Changed)?;
+        // The node sees at once what it wrote itself.
+        self.view.send_if_modified(|view| {
+            let Some(bucket) = view.bucket.clone() else { return false };
+            let lease = Lease { owner, revision };
+            view.learn(shard, Known { lease, heard_at: Instant::now(), bucket });
+            true
+        });
+        Ok(revision)
+    }
+
+    async fn release(&self, shard: u16, revision: u64) -> Result<(), LeaseError> {
+        if !self.bucket.delete(revision).await? {
+            return Err(LeaseError::Changed);
+        }
+        self.view.send_modify(|view| {
+            if view.known.get(&shard).is_some_and(|known| known.lease.revision == revision) {
+                view.known.remove(&shard);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Drop for NatsLeases {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
