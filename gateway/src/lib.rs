@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod app;
 mod caller;
+mod cluster;
 mod config;
 mod demo;
 mod error;
@@ -21,11 +22,16 @@ mod tasks;
 mod verify;
 mod web;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::Parser;
-use config::{Admin, Command, Config, Package, Runner};
+use cluster::WrongCluster;
+use config::{Admin, Command, Config, LogForm, Package, Runner};
 pub use domain::people::Person;
 use domain::people::Role;
 pub use serve::serve_on;
@@ -38,18 +44,12 @@ pub fn main() -> ExitCode {
     runner::sandbox_main_if_asked();
     runner::keep_one_heap();
     let config = Config::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,sqlx=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    keep_log(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<runner::NotMet>() || error.is::<WrongDatabase>() => {
+        Err(error) if is_set_wrongly(&error) => {
             // One line, for whoever started it; not a failure to be looked into.
             let told = writeln!(std::io::stderr(), "polycode: {error}");
             if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
@@ -59,6 +59,21 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes what happens to standard error: for people, or one JSON object a line.
+fn keep_log(form: LogForm) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,sqlx=warn,async_nats=warn".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogForm::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn is_set_wrongly(error: &anyhow::Error) -> bool {
+    error.is::<runner::NotMet>() || error.is::<WrongDatabase>() || error.is::<WrongCluster>()
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -32,6 +32,14 @@ enum Kind {
 }
 
 impl Store {
+    /// Opens the database that is named, for this program beside others. Answers with it the name
+    /// that no other database has. Fails with [`WrongDatabase`] when it is not there to be opened.
+    pub(crate) async fn open_shared(database: &str) -> anyhow::Result<(Self, String)> {
+        let store = Postgres::open(&address(database)?).await.map_err(told)?;
+        let identity = store.identity().await?;
+        Ok((Self::of(&store, Kind::Server(Arc::clone(&store))), identity))
+    }
+
     /// Opens the database that is named, or else the file in `data`, for this program alone. Fails
     /// with [`WrongDatabase`] when it is not there to be opened.
     pub(crate) async fn open(

@@ -128,7 +128,7 @@ impl Members {
 }
 
 impl NodeCard {
-    fn is_able(&self) -> bool {
+    pub(super) fn is_able(&self) -> bool {
         let is_fit = !self.is_leaving && self.trouble.is_none();
         is_fit && self.roles.contains(&Role::Actors)
     }

@@ -29,8 +29,8 @@ use super::{
 };
 use crate::{clockwork, deps::Deps, directory::Directory, remote::Commands};
 
-/// How often it looks, alone and beside others.
-const LOOK_ALONE: Duration = Duration::from_millis(500);
+/// How often it looks, and how often where a lease may end.
+const LOOK_SELDOM: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(100);
 /// How often a node that has just started says so.
 const LISTEN: Duration = Duration::from_millis(250);
@@ -85,11 +85,13 @@ impl Shepherd {
     pub(crate) async fn run(mut self) {
         let mut given = self.hear().await;
         loop {
-            let others = self.members.all().len() > 1;
-            let wait = tokio::time::sleep(if others { LOOK } else { LOOK_ALONE });
+            let wait = tokio::time::sleep(self.pause());
             tokio::select! {
                 () = wait => {}
-                Some(shard) = self.lost.recv() => self.give_up(shard, "another node took it"),
+                Some(shard) = self.lost.recv() => {
+                    tracing::warn!(shard, "another node took a shard");
+                    self.give_up(shard);
+                }
                 said = given.next() => match said.as_deref().map(serde_json::from_slice::<u16>) {
                     Some(Ok(shard)) => self.is_free(shard),
                     Some(Err(error)) => tracing::warn!(%error, "a node is not understood"),
@@ -108,6 +110,16 @@ impl Shepherd {
             self.say();
             tokio::time::sleep_until(until.min(Instant::now() + LISTEN)).await;
         }
+    }
+
+    /// Seldom, but when a lease that is another's may end.
+    fn pause(&self) -> Duration {
+        let now = self.mine.began.elapsed();
+        let ends = |view: &View| {
+            let age = now.saturating_sub(view.since);
+            view.ours.is_none() && (view.lease.is_none() || self.terms().give_up() < age)
+        };
+        if self.mine.views.values().any(ends) { LOOK } else { LOOK_SELDOM }
     }
 
     async fn hear(&self) -> Box<dyn Hearing> {
@@ -155,7 +167,7 @@ impl Shepherd {
         let (mut able, mut settled) = self.members.able();
         for nodes in [&mut able, &mut settled] {
             nodes.retain(|node| *node != card.id);
-            if !card.is_leaving && card.trouble.is_none() {
+            if card.is_able() {
                 nodes.push(card.id);
             }
         }
@@ -182,14 +194,18 @@ impl Shepherd {
     }
 
     async fn carry_out(&mut self, steps: Vec<Step>) {
-        let (mut renewals, mut takes, mut moves) = (vec![], vec![], vec![]);
+        let (mut late, mut renewals, mut takes, mut moves) = (vec![], vec![], vec![], vec![]);
         for step in steps {
             match step {
-                Step::GiveUp { shard } => self.give_up(shard, "its lease could not be renewed"),
+                Step::GiveUp { shard } => late.push(shard),
                 Step::Renew { shard, revision } => renewals.push((shard, Some(revision))),
                 Step::Take { shard, after } => takes.push((shard, after)),
                 Step::HandOver { shard, to } => moves.push((shard, to)),
             }
+        }
+        if !late.is_empty() {
+            tracing::warn!(shards = late.len(), "leases were not renewed in time: shards are lost");
+            late.into_iter().for_each(|shard| self.give_up(shard));
         }
         self.renew(renewals).await;
         if !takes.is_empty() {
@@ -246,7 +262,10 @@ impl Shepherd {
                         ours.revision = lease.revision;
                     }
                 }
-                Some(_) => self.give_up(shard, "another node has its lease"),
+                Some(_) => {
+                    tracing::warn!(shard, "another node has a shard's lease");
+                    self.give_up(shard);
+                }
             }
         }
         for (shard, sent_at, put) in self.put(wiped).await {
@@ -329,7 +348,7 @@ impl Shepherd {
                 Ok(serving) => drop(self.mine.serving.insert(shard, serving)),
                 Err(error) => {
                     tracing::warn!(shard, %error, "a shard cannot be served");
-                    self.give_up(shard, "it cannot be served");
+                    self.give_up(shard);
                 }
             }
         }
@@ -347,12 +366,11 @@ impl Shepherd {
     }
 
     /// Somebody else may own `shard`: nothing more is done for it.
-    fn give_up(&mut self, shard: u16, why: &str) {
+    fn give_up(&mut self, shard: u16) {
         self.mine.serving.remove(&shard);
         let Some(view) = self.mine.views.get_mut(&shard) else { return };
         if view.ours.take().is_some() {
             view.since = self.mine.began.elapsed();
-            tracing::warn!(shard, why, "a shard is given up");
         }
         self.placement.lose(shard);
         self.directory.drop_shard(shard);
