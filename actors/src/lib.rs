@@ -29,6 +29,7 @@ pub mod placement;
 mod prepare;
 mod queue;
 mod remote;
+pub mod report;
 mod runs;
 mod teller;
 mod worker;

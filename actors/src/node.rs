@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     at::At,
+    cluster::{Serving, Subject},
     frame::Why,
     ids::{NodeId, SubmissionId},
     ports::Unavailable,
@@ -25,6 +26,7 @@ use crate::{
     keeper::Keeper,
     output::Outputs,
     placement::{Members, Mine, NodeCard, Placement, Role, Shepherd, VERSION},
+    report::{self, Report, Reporter},
     runs::Runs,
 };
 
@@ -89,6 +91,7 @@ pub struct Node {
     /// What it says of itself.
     pub card: watch::Sender<NodeCard>,
     runs: Arc<Runs>,
+    _reporting: Box<dyn Serving>,
     supervisor: ActorCell,
     _tasks: JoinSet<()>,
 }
@@ -129,6 +132,9 @@ impl Node {
         tasks.spawn(clockwork::run(Arc::clone(&directory)));
         tasks.spawn(filing::run(Arc::clone(&directory)));
         tasks.spawn(placement.beat(deps.clone(), Arc::clone(&directory), lost_by));
+        let id = card.borrow().id;
+        let reporter = Arc::new(Reporter(Arc::downgrade(&directory)));
+        let reporting = deps.wire.serve(Subject::Status(id), reporter).await?;
         let supervisor = keeper.get_cell();
         let boards = Arc::new(Boards::default());
         Ok(Self {
@@ -139,6 +145,7 @@ impl Node {
             members,
             card,
             runs,
+            _reporting: reporting,
             supervisor,
             _tasks: tasks,
         })
@@ -155,6 +162,17 @@ impl Node {
         if self.members.all().len() > 1 && tokio::time::timeout(within, left).await.is_err() {
             tracing::warn!("not all shards were handed over; others take them when they see");
         }
+    }
+
+    /// Every node that is there, as it says itself, with what it knows of itself.
+    pub async fn all_nodes(&self) -> Vec<(NodeCard, Report)> {
+        let nodes = self.members.all();
+        let mut reports: std::collections::HashMap<_, _> =
+            report::all(&self.deps.wire, &nodes).await.into_iter().collect();
+        nodes
+            .into_iter()
+            .map(|card| (card.clone(), reports.remove(&card.id).unwrap_or_default()))
+            .collect()
     }
 
     /// The shards that it owns.

@@ -112,6 +112,15 @@ impl Placement {
         self.shard(stream.shard()).known().outages.clone()
     }
 
+    /// The outages of all shards of this node that ended after `since`.
+    pub(crate) fn all_outages(&self, since: At) -> Vec<Outage> {
+        let known = self.owned().into_iter().flat_map(|(shard, _)| {
+            let known = self.shard(shard).known();
+            known.outages.iter().copied().filter(|outage| since < outage.to).collect::<Vec<_>>()
+        });
+        known.collect()
+    }
+
     /// Whether there may be an outage that is not noted yet: nothing that depends on an end is
     /// decided before it is given back.
     pub(crate) fn is_silent(&self, now: At) -> bool {

@@ -19,7 +19,9 @@ use domain::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::{error::Refusal, hub::Hub, limits::Limits, setup::Setup, tasks::Tasks};
+use crate::{
+    error::Refusal, hub::Hub, limits::Limits, metrics::Metrics, setup::Setup, tasks::Tasks,
+};
 
 /// Behind an `Arc`, given to every handler.
 pub(crate) struct App {
@@ -39,6 +41,7 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     /// Whose links were revoked.
     pub(crate) revoked: Revoked,
+    pub(crate) metrics: Metrics,
 }
 
 /// Whose links were revoked, and when: sockets that were opened before are closed.

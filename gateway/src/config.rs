@@ -90,6 +90,9 @@ pub(crate) struct Serve {
     /// How people reach it, if not at the address it listens on; printed in links.
     #[arg(long, env = "POLYCODE_URL")]
     pub(crate) url: Option<String>,
+    /// Where Prometheus reads what is measured, under /metrics; for nobody else to reach.
+    #[arg(long, env = "POLYCODE_METRICS")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// How many runs go on at once.
     #[arg(long, env = "POLYCODE_WORKERS")]
     pub(crate) workers: Option<usize>,

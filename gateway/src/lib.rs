@@ -13,6 +13,7 @@ mod demo;
 mod error;
 mod hub;
 mod limits;
+mod metrics;
 mod secret;
 mod serve;
 mod setup;

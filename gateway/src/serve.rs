@@ -27,6 +27,7 @@ use crate::{
     config, demo,
     hub::Hub,
     limits::Limits,
+    metrics::{self, Metrics},
     setup::Setup,
     socket,
     store::Store,
@@ -52,6 +53,7 @@ pub(crate) async fn run(
     if config.demo {
         demo::add(&app).await?;
     }
+    metrics::start(&app, config.metrics).await?;
     tracing::info!("Polycode is at {url}");
     if config.cluster.nats.is_empty() {
         offer_setup(&app).await?;
@@ -165,6 +167,7 @@ fn app(node: Node, languages: Languages, url: String) -> App {
         hub: Hub::new(tasks.clone()),
         tasks,
         revoked: Revoked::default(),
+        metrics: Metrics::new(),
     }
 }
 
@@ -223,6 +226,7 @@ fn router(app: Shared) -> Router {
         .route("/ws", get(socket::upgrade::open))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), caller::same_origin))
         .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(metrics::ready))
         .fallback(web::serve)
         .layer(middleware::from_fn(web::secure))
         .with_state(app)
@@ -272,6 +276,7 @@ pub(crate) async fn import(
         cluster: config::Cluster::default(),
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
+        metrics: None,
         workers: Some(0),
         cache_mib: 0,
         demo: false,

@@ -71,6 +71,7 @@ async fn app() -> Shared {
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
+        metrics: crate::metrics::Metrics::new(),
         revoked: Revoked::default(),
     })
 }
