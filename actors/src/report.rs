@@ -74,7 +74,7 @@ impl Report {
 }
 
 /// What all of `nodes` know of themselves; of those that do not answer, nothing.
-pub(crate) async fn all(wire: &Arc<dyn Wire>, nodes: &[NodeCard]) -> Vec<(NodeId, Report)> {
+pub async fn all(wire: &Arc<dyn Wire>, nodes: &[NodeCard]) -> Vec<(NodeId, Report)> {
     let asked = nodes.iter().map(|node| async move {
         let answer = wire.call(Subject::Status(node.id), Bytes::new(), PATIENCE).await.ok()?;
         Some((node.id, serde_json::from_slice(&answer).ok()?))

@@ -28,6 +28,14 @@ pub(crate) struct Config {
 pub(crate) enum Command {
     /// Serves the product.
     Serve(Serve),
+    /// Says how the nodes of a cluster stand.
+    Status {
+        #[command(flatten)]
+        cluster: Cluster,
+        /// Answers with JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Administrators.
     #[command(subcommand)]
     Admin(Admin),

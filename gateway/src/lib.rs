@@ -18,6 +18,7 @@ mod secret;
 mod serve;
 mod setup;
 mod socket;
+mod status;
 mod store;
 mod tasks;
 mod verify;
@@ -86,6 +87,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         }
         Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
+        Command::Status { cluster, json } => status::run(&cluster, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
     }
 }

@@ -109,7 +109,7 @@ impl Members {
     }
 
     /// Takes in what nodes say, for ever.
-    pub(crate) async fn listen(&self, wire: &dyn Wire) {
+    pub async fn listen(&self, wire: &dyn Wire) {
         loop {
             match wire.hear(Subject::Nodes).await {
                 Ok(mut hearing) => {
