@@ -144,10 +144,10 @@ impl Shared {
     }
 
     fn subject(&self, topic: Topic) -> String {
-        match topic {
-            Topic::Output(id) => format!("{}.runs.live.{id}", self.cluster),
-            topic => format!("{}.live.{topic}", self.cluster),
+        if let Topic::Output(id) = topic {
+            return format!("{}.runs.live.{id}", self.cluster);
         }
+        format!("{}.live.{topic}", self.cluster)
     }
 
     fn publish(&self, published: &Published) {

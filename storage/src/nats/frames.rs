@@ -31,7 +31,7 @@ pub(super) struct NoFrame;
 
 pub(super) fn write(nth: Nth, published: &Published) -> Bytes {
     let frame = &published.frame;
-    let bytes = frame.rows.iter().map(|(key, value)| key.len() + value_len(value) + 8);
+    let bytes = frame.rows.iter().map(|(key, value)| key.len() + value_len(value.as_ref()) + 8);
     let mut to = BytesMut::with_capacity(64 + bytes.sum::<usize>());
     to.put_u8(VERSION);
     let mark = |is: bool, mark: u8| if is { mark } else { 0 };
@@ -93,8 +93,8 @@ fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a frame is far smaller")
 }
 
-fn value_len(value: &Option<Bytes>) -> usize {
-    value.as_ref().map_or(0, Bytes::len)
+fn value_len(value: Option<&Bytes>) -> usize {
+    value.map_or(0, Bytes::len)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Said {
         let messages = lines.chunks(LINES_MAX).map(|lines| {
             let mut text = String::new();
             writeln!(text, "{}", self.publisher).expect("a String takes everything");
-            lines.iter().for_each(|line| text.push_str(line));
+            text.extend(lines.iter().map(String::as_str));
             text
         });
         messages.collect()

@@ -177,7 +177,9 @@ impl Options {
             ConnectErrorKind::Tls => format!("no encrypted connection: {source}"),
             ConnectErrorKind::Dns => format!("no such host: {source}"),
             ConnectErrorKind::TimedOut => "no answer".into(),
-            _ => format!("cannot be reached: {source}"),
+            ConnectErrorKind::ServerParse
+            | ConnectErrorKind::Io
+            | ConnectErrorKind::MaxReconnects => format!("cannot be reached: {source}"),
         }
     }
 }

@@ -54,7 +54,9 @@ impl Wire for NatsWire {
             Err(error) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => CallError::NobodyServes,
                 RequestErrorKind::TimedOut => CallError::TimedOut,
-                _ => {
+                RequestErrorKind::InvalidSubject
+                | RequestErrorKind::MaxPayloadExceeded
+                | RequestErrorKind::Other => {
                     Unavailable(anyhow!("{error}: {:?}", std::error::Error::source(&error))).into()
                 }
             }),

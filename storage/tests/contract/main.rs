@@ -5,6 +5,7 @@
 
 mod batches;
 mod blobs;
+mod brokers;
 mod buses;
 mod ends;
 mod events;
