@@ -36,7 +36,7 @@ pub(crate) async fn run(directory: Arc<Directory>) {
 }
 
 async fn wake_until(directory: &Arc<Directory>, until: At) {
-    match directory.deps().store.due(until, LIMIT).await {
+    match directory.deps().store.due(until, None, LIMIT).await {
         Ok(due) => {
             let due: HashSet<Stream> = due.into_iter().map(|(stream, _)| stream).collect();
             stream::iter(due).for_each_concurrent(ABREAST, |stream| directory.wake(stream)).await;

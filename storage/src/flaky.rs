@@ -138,8 +138,13 @@ impl<S: EventStore> EventStore for Flaky<S> {
         self.here()?.told(stream, epoch, untold).await
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
-        self.here()?.due(until, limit).await
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        self.here()?.due(until, shards, limit).await
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable> {

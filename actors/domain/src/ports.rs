@@ -147,9 +147,14 @@ pub trait EventStore: Send + Sync {
         untold: Option<u64>,
     ) -> Result<(), AppendError>;
 
-    /// Up to `limit` streams whose `wake_at` is not later than `until` or with something untold:
-    /// first the untold, then the earliest.
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable>;
+    /// Up to `limit` streams of `shards` (`None`: of all) whose `wake_at` is not later than `until`
+    /// or with something untold: first the untold, then the earliest.
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable>;
 
     /// Reads rows.
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable>;
@@ -167,6 +172,17 @@ pub trait EventStore: Send + Sync {
     async fn erase(&self, stream: Stream, at: At) -> Result<(), Unavailable>;
 }
 
+/// A shard as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub id: u16,
+    pub epoch: u64,
+    /// Who took it last.
+    pub owner: Option<String>,
+    /// The last sign of life of its owner.
+    pub alive_at: Option<At>,
+}
+
 /// Who owns which shard, and since when.
 #[async_trait]
 pub trait Shards: Send + Sync {
@@ -174,6 +190,23 @@ pub trait Shards: Send + Sync {
     /// outage from the last sign of life of the owner before until `now`, if there was one.
     /// Answers the new epoch.
     async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable>;
+
+    /// As [`Self::take`], of each of `shards` that is still of the epoch given with it; whatever else
+    /// was taken by somebody else meanwhile and is left alone. Answers those it took, by id, with
+    /// their new epochs.
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable>;
+
+    /// All shards as they stand, by id.
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable>;
+
+    /// The time by the clock that all nodes of this store share; `None` where there is only the
+    /// node's own. The answer is as old as the way back.
+    async fn clock(&self) -> Result<Option<At>, Unavailable>;
 
     /// A sign of life: all of `shards` (with their epochs) could commit at `now`. Answers those
     /// that are no longer of that epoch.

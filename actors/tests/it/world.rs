@@ -13,7 +13,7 @@ use domain::{
     command::{Answer, AnyCommand},
     ids::{CommandId, PersonId, SessionId},
     ports::{
-        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shards, Subscription, Typing,
+        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shard, Shards, Subscription, Typing,
         Unavailable,
     },
     rows::Topic,
@@ -206,6 +206,23 @@ impl Gate {
 impl Shards for Gate {
     async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
         self.here()?.take(shard, owner, now).await
+    }
+
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        self.here()?.take_after(shards, owner, now).await
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        self.here()?.shards().await
+    }
+
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        self.here()?.clock().await
     }
 
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {

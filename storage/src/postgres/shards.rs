@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
     at::At,
-    ports::{Shards, Unavailable},
+    ports::{Shard, Shards, Unavailable},
 };
 use sqlx::PgConnection;
 
@@ -18,6 +18,24 @@ const MISSED: &str = "
 
 const TAKE: &str = "
     UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 WHERE id = $1 RETURNING epoch";
+
+/// What another took in the moment before is seen when its lock is, and left out. In order of id,
+/// as every writer locks them.
+const TAKE_AFTER: &str = "
+    WITH mine AS (
+        SELECT shards.id, alive_at FROM shards
+        JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id, epoch)
+        ORDER BY shards.id FOR NO KEY UPDATE OF shards),
+    missed AS (
+        INSERT INTO outages (shard, from_at, to_at)
+        SELECT id, alive_at, $4 FROM mine WHERE alive_at < $4
+        ON CONFLICT DO NOTHING)
+    UPDATE shards SET epoch = epoch + 1, owner = $3, alive_at = $4 FROM mine
+    WHERE shards.id = mine.id RETURNING shards.id, epoch";
+
+const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id";
+
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// In order of id, as every writer locks them.
 const ALIVE: &str = "
@@ -46,9 +64,37 @@ impl Shards for Postgres {
         Ok(epoch.cast_unsigned())
     }
 
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        let (ids, epochs) = columns(shards);
+        let owner = owner.to_owned();
+        let taken = self.write(move |on| Box::pin(take_after(on, ids, epochs, owner, now))).await?;
+        let mut taken: Vec<_> = taken.into_iter().filter_map(numbers).collect();
+        taken.sort_unstable();
+        Ok(taken)
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        let found: Vec<(i32, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(SHARDS).fetch_all(&self.readers).await.map_err(away)?;
+        let shard = |(id, epoch, owner, alive_at): (i32, i64, _, Option<i64>)| {
+            let (id, epoch) = numbers((id, epoch))?;
+            Some(Shard { id, epoch, owner, alive_at: alive_at.map(At) })
+        };
+        Ok(found.into_iter().filter_map(shard).collect())
+    }
+
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        let (now,) = sqlx::query_as(CLOCK).fetch_one(&self.readers).await.map_err(away)?;
+        Ok(Some(At(now)))
+    }
+
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
-        let mine = shards.iter().map(|(id, epoch)| (i32::from(*id), epoch.cast_signed()));
-        let (ids, epochs): (Vec<i32>, Vec<i64>) = mine.unzip();
+        let (ids, epochs) = columns(shards);
         let lost = self.write(move |on| Box::pin(alive(on, ids, epochs, now))).await?;
         Ok(lost.into_iter().filter_map(|(id,)| u16::try_from(id).ok()).collect())
     }
@@ -68,6 +114,14 @@ impl Shards for Postgres {
     }
 }
 
+fn columns(shards: &[(u16, u64)]) -> (Vec<i32>, Vec<i64>) {
+    shards.iter().map(|(id, epoch)| (i32::from(*id), epoch.cast_signed())).unzip()
+}
+
+fn numbers((id, epoch): (i32, i64)) -> Option<(u16, u64)> {
+    Some((u16::try_from(id).ok()?, epoch.cast_unsigned()))
+}
+
 async fn take(
     on: &mut PgConnection,
     shard: u16,
@@ -78,6 +132,17 @@ async fn take(
     sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
     let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
     taken.map(|(epoch,)| epoch)
+}
+
+async fn take_after(
+    on: &mut PgConnection,
+    ids: Vec<i32>,
+    epochs: Vec<i64>,
+    owner: String,
+    now: At,
+) -> Result<Vec<(i32, i64)>, sqlx::Error> {
+    let take = sqlx::query_as(TAKE_AFTER).bind(ids).bind(epochs).bind(owner).bind(now.0);
+    take.fetch_all(on).await
 }
 
 async fn alive(

@@ -43,11 +43,14 @@ const SAVE_SNAPSHOT: &str = "
 
 const UNTOLD: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE untold IS NOT NULL ORDER BY stream LIMIT ?1";
+    WHERE untold IS NOT NULL AND (?2 IS NULL OR shard IN (SELECT value FROM json_each(?2)))
+    ORDER BY stream LIMIT ?1";
 
 const WAKING: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE wake_at <= ?1 AND untold IS NULL ORDER BY wake_at, stream LIMIT ?2";
+    WHERE wake_at <= ?1 AND untold IS NULL
+      AND (?3 IS NULL OR shard IN (SELECT value FROM json_each(?3)))
+    ORDER BY wake_at, stream LIMIT ?2";
 
 #[async_trait]
 impl EventStore for Sqlite {
@@ -164,9 +167,17 @@ impl EventStore for Sqlite {
         .await?
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        let json = |shards| serde_json::to_string(shards).expect("numbers are plain data");
+        let shards = shards.map(json);
         let mut due: Vec<Due> = sqlx::query_as(UNTOLD)
             .bind(at_most(limit))
+            .bind(&shards)
             .fetch_all(&self.readers)
             .await
             .map_err(away)?;
@@ -174,6 +185,7 @@ impl EventStore for Sqlite {
             let waking: Vec<Due> = sqlx::query_as(WAKING)
                 .bind(until.0)
                 .bind(at_most(limit - due.len()))
+                .bind(shards)
                 .fetch_all(&self.readers)
                 .await
                 .map_err(away)?;

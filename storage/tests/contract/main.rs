@@ -66,6 +66,7 @@ every_store! {
         only_rows_of_its_own_topic_move_rows_seq,
         telling_moves_the_mark_under_the_fence,
         what_is_untold_is_due_first_then_the_earliest,
+        only_what_is_asked_for_is_due,
         a_snapshot_is_read_with_its_own_schema,
         a_snapshot_of_before_does_not_win,
         without_snapshots_nothing_changes;
@@ -79,6 +80,9 @@ every_store! {
         a_refused_append_writes_no_row;
     shards:
         taking_a_shard_fences_its_owner_before,
+        a_shard_is_taken_only_as_it_was_seen,
+        of_two_who_saw_the_same_one_takes_it,
+        every_shard_is_seen,
         an_outage_reaches_from_the_last_sign_of_life,
         a_sign_of_life_tells_what_is_lost,
         outages_are_read_from_a_moment_on;
