@@ -9,6 +9,7 @@ pub mod clock;
 pub mod flaky;
 pub mod forgetful;
 mod kept;
+mod loaded;
 pub mod memory;
 pub mod postgres;
 pub mod scratch;
