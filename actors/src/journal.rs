@@ -8,9 +8,9 @@ use domain::{
     at::At,
     command::Answer,
     frame::{RowsFrame, Why},
-    ports::{Append, AppendError, Published, Snapshot, Unavailable},
+    ports::{Append, AppendError, Loaded, Published, Snapshot, Unavailable},
     rows::{RowChange, Topic},
-    stream::{Head, Recorded, Stream},
+    stream::{Recorded, Stream},
 };
 
 use crate::{
@@ -79,10 +79,11 @@ impl<A: Aggregate> Journal<A> {
     /// Reads the stream: its snapshot, then the events after it.
     pub async fn load(stream: Stream, epoch: u64, deps: Deps) -> Result<Self, Failure> {
         for _ in 0..LOADS_MAX {
-            let head = deps.store.head(stream).await?;
-            let journal = Self::read_to(stream, head, epoch, deps.clone()).await?;
-            // Otherwise the owner before wrote meanwhile, and what it has to tell is not in `head`.
-            if journal.seq == head.seq {
+            let loaded = deps.store.load(stream, A::SCHEMA, READ_LIMIT).await?;
+            let seq = loaded.head.seq;
+            let journal = Self::read_to(stream, loaded, epoch, deps.clone()).await?;
+            // Otherwise the owner before wrote meanwhile, and what it has to tell is not in the head.
+            if journal.seq == seq {
                 if journal.rows_seq > 0 {
                     journal.deps.heads.set(Topic::Of(stream), STREAM_EPOCH, journal.rows_seq);
                 }
@@ -101,12 +102,17 @@ impl<A: Aggregate> Journal<A> {
 
     /// The state as it is stored, to look at only.
     pub(crate) async fn read(stream: Stream, deps: Deps) -> Result<Arc<A>, Failure> {
-        let head = deps.store.head(stream).await?;
-        Ok(Self::read_to(stream, head, 0, deps).await?.state)
+        let loaded = deps.store.load(stream, A::SCHEMA, READ_LIMIT).await?;
+        Ok(Self::read_to(stream, loaded, 0, deps).await?.state)
     }
 
-    async fn read_to(stream: Stream, head: Head, epoch: u64, deps: Deps) -> Result<Self, Failure> {
-        let snapshot = deps.store.snapshot(stream, A::SCHEMA).await?;
+    async fn read_to(
+        stream: Stream,
+        loaded: Loaded,
+        epoch: u64,
+        deps: Deps,
+    ) -> Result<Self, Failure> {
+        let Loaded { head, snapshot, events } = loaded;
         let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
         let start = snapshot.as_ref().and_then(|found| Some((found.seq, read(found)?)));
         let (seq, (state, last_at)) = start.unwrap_or_default();
@@ -126,29 +132,33 @@ impl<A: Aggregate> Journal<A> {
         if let Some(untold) = head.untold.filter(|untold| *untold <= seq) {
             journal.find_untold(untold, seq).await?;
         }
-        journal.read_on(head.untold).await?;
+        // Those behind a snapshot that cannot be read are of no use.
+        if snapshot.is_none_or(|found| found.seq == seq) {
+            journal.replay(events, head.untold)?;
+        }
+        while journal.seq < head.seq {
+            let page = journal.deps.store.read(stream, journal.seq, READ_LIMIT).await?;
+            if page.is_empty() {
+                break;
+            }
+            journal.replay(page, head.untold)?;
+        }
         Ok(journal)
     }
 
     /// Applies what is stored after `self.seq`.
-    async fn read_on(&mut self, untold: Option<u64>) -> Result<(), Failure> {
-        loop {
-            let page = self.deps.store.read(self.stream, self.seq, READ_LIMIT).await?;
-            let is_last = page.len() < READ_LIMIT;
-            for recorded in page {
-                assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
-                let event = self.decode(&recorded)?;
-                Arc::make_mut(&mut self.state).evolve(&event, recorded.at);
-                self.seq = recorded.seq;
-                self.last_at = recorded.at;
-                if untold.is_some_and(|untold| untold <= recorded.seq) {
-                    self.untold.push_back((recorded.seq, Arc::new(event)));
-                }
-            }
-            if is_last {
-                return Ok(());
+    fn replay(&mut self, events: Vec<Recorded>, untold: Option<u64>) -> Result<(), Failure> {
+        for recorded in events {
+            assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
+            let event = self.decode(&recorded)?;
+            Arc::make_mut(&mut self.state).evolve(&event, recorded.at);
+            self.seq = recorded.seq;
+            self.last_at = recorded.at;
+            if untold.is_some_and(|untold| untold <= recorded.seq) {
+                self.untold.push_back((recorded.seq, Arc::new(event)));
             }
         }
+        Ok(())
     }
 
     /// Events from before the snapshot that were not told to the end.

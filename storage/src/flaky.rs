@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Loaded, Row, RowQuery, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -123,6 +123,10 @@ impl<S: EventStore> EventStore for Flaky<S> {
 
     async fn snapshot(&self, stream: Stream, schema: u32) -> Result<Option<Snapshot>, Unavailable> {
         self.here()?.snapshot(stream, schema).await
+    }
+
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        self.here()?.load(stream, schema, limit).await
     }
 
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable> {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod flaky;
 pub mod forgetful;
 mod kept;
+mod loaded;
 pub mod local;
 pub mod memory;
 pub mod nats;

@@ -83,6 +83,15 @@ pub struct Snapshot {
     pub body: Bytes,
 }
 
+/// What an owner reads of a stream to go on with it, as of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub head: Head,
+    pub snapshot: Option<Snapshot>,
+    /// The events behind the snapshot, as many as were asked for.
+    pub events: Vec<Recorded>,
+}
+
 /// One row of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -135,6 +144,15 @@ pub trait EventStore: Send + Sync {
 
     /// The latest snapshot, if its schema is `schema`.
     async fn snapshot(&self, stream: Stream, schema: u32) -> Result<Option<Snapshot>, Unavailable>;
+
+    /// [`Self::head`], [`Self::snapshot`] and up to `limit` events behind it, at once.
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        let head = self.head(stream).await?;
+        let snapshot = self.snapshot(stream, schema).await?;
+        let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let events = self.read(stream, after, limit).await?;
+        Ok(Loaded { head, snapshot, events })
+    }
 
     /// Keeps `snapshot`, unless there is one of a higher seq with the same schema.
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable>;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -16,6 +16,9 @@ const READERS: u32 = 8;
 
 /// How long a connection may take to come about, or a reader wait for a free one.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection of a reader is known to live after its last use.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What each connection is told. An answer is on the disk, whatever the server's own setting; a
 /// writer that has vanished holds its shards for 20 s at most; nothing is worth compiling.
@@ -127,8 +130,17 @@ pub(super) async fn open(address: &Address, alone: bool) -> Result<Opened, OpenE
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|on, used| Box::pin(async move { Ok(is_there(on, used.idle_for).await) }))
         .connect_lazy_with(reading);
     Ok(Opened { options, writer, readers })
+}
+
+/// Asks the server whether it still is behind a connection that rested for a while. To ask each time
+/// would double the way of each read; one that broke a moment ago fails its next read, as it would
+/// have failed one of that moment.
+async fn is_there(on: &mut PgConnection, idle_for: Duration) -> bool {
+    idle_for < FRESH || on.ping().await.is_ok()
 }
 
 /// A connection of the writer's; with `alone`, the only one of its kind.

@@ -11,13 +11,34 @@ use sqlx::PgConnection;
 use super::Postgres;
 use crate::trouble::away;
 
-const MISSED: &str = "
-    INSERT INTO outages (shard, from_at, to_at)
-    SELECT id, alive_at, $2 FROM shards WHERE id = $1 AND alive_at < $2 FOR UPDATE
-    ON CONFLICT DO NOTHING";
-
+/// `FOR UPDATE` waits for everybody who writes under the epoch before, which `FOR KEY SHARE` keeps
+/// as it is; a sign of life, which changes no epoch, waits for none of them.
 const TAKE: &str = "
-    UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 WHERE id = $1 RETURNING epoch";
+    WITH mine AS (SELECT id, alive_at FROM shards WHERE id = $1 FOR UPDATE),
+    missed AS (
+        INSERT INTO outages (shard, from_at, to_at)
+        SELECT id, alive_at, $3 FROM mine WHERE alive_at < $3
+        ON CONFLICT DO NOTHING)
+    UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 FROM mine
+    WHERE shards.id = mine.id RETURNING epoch";
+
+/// What another took in the moment before is seen when its lock is, and left out. In order of id,
+/// as every writer locks them.
+const TAKE_AFTER: &str = "
+    WITH mine AS (
+        SELECT shards.id, alive_at FROM shards
+        JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id, epoch)
+        ORDER BY shards.id FOR UPDATE OF shards),
+    missed AS (
+        INSERT INTO outages (shard, from_at, to_at)
+        SELECT id, alive_at, $4 FROM mine WHERE alive_at < $4
+        ON CONFLICT DO NOTHING)
+    UPDATE shards SET epoch = epoch + 1, owner = $3, alive_at = $4 FROM mine
+    WHERE shards.id = mine.id RETURNING shards.id, epoch";
+
+const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id";
+
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// What another took in the moment before is seen when its lock is, and left out. In order of id,
 /// as every writer locks them.
@@ -128,9 +149,8 @@ async fn take(
     owner: String,
     now: At,
 ) -> Result<i64, sqlx::Error> {
-    let shard = i32::from(shard);
-    sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
-    let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
+    let take = sqlx::query_as(TAKE).bind(i32::from(shard)).bind(owner).bind(now.0);
+    let taken = take.fetch_one(on).await;
     taken.map(|(epoch,)| epoch)
 }
 

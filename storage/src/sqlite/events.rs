@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Loaded, Row, RowQuery, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Sqlite, compact, fence::fence, rows};
 use crate::{
+    loaded::{self, LOAD, Part, after, head, is_packed, loaded},
     memory::assert_whole,
     trouble::away,
     writer::{Waiting, answered},
@@ -129,6 +130,21 @@ impl EventStore for Sqlite {
         }))
     }
 
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        let parts: Vec<Part> = sqlx::query_as(LOAD)
+            .bind(stream.to_string())
+            .bind(schema)
+            .bind(at_most(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        let mut loaded = loaded(parts, schema)?;
+        if is_packed(&loaded) {
+            loaded.events = self.read(stream, after(&loaded), limit).await?;
+        }
+        Ok(loaded)
+    }
+
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable> {
         self.write(move |on| {
             Box::pin(async move {
@@ -216,15 +232,6 @@ pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn head(seq: i64, wake_at: Option<i64>, untold: Option<i64>, rows_seq: i64) -> Head {
-    Head {
-        seq: seq.cast_unsigned(),
-        wake_at: wake_at.map(At),
-        untold: untold.map(i64::cast_unsigned),
-        rows_seq: rows_seq.cast_unsigned(),
-    }
-}
-
 /// An event as the table has it.
 pub(super) struct Event(pub(super) Recorded);
 
@@ -243,6 +250,8 @@ impl FromRow<'_, SqliteRow> for Event {
         }))
     }
 }
+
+loaded::part!(SqliteRow);
 
 struct Due(Stream, Head);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     at::At,
-    ports::{Append, Snapshot},
+    ports::{Append, Loaded, Snapshot},
     rows::Topic,
     stream::{Head, Stream},
 };
@@ -131,6 +131,37 @@ pub(crate) async fn without_snapshots_nothing_changes(store: Arc<impl Store>) {
     let after = (store.head(stream).await.unwrap(), store.read(stream, 0, 10).await.unwrap());
     assert_eq!(before, after);
     assert_eq!(word(store.append(append(stream, epoch, 5, 1)).await), "ok");
+}
+
+pub(crate) async fn what_is_loaded_is_what_is_read(store: Arc<impl Store>) {
+    let stream = session(1);
+    let read = async |schema, limit| {
+        let head = store.head(stream).await.unwrap();
+        let snapshot = store.snapshot(stream, schema).await.unwrap();
+        let after = snapshot.as_ref().map_or(0, |snapshot: &Snapshot| snapshot.seq);
+        Loaded { head, snapshot, events: store.read(stream, after, limit).await.unwrap() }
+    };
+    let load = async |schema, limit| store.load(stream, schema, limit).await;
+    assert_eq!(load(1, 10).await.unwrap(), Loaded::default());
+    let epoch = own(&*store, stream).await;
+    let (wake_at, untold) = (Some(At(500)), Some(2));
+    let rows = vec![row(Topic::Of(stream), "status", 1)];
+    let five = Append { wake_at, untold, rows, ..append(stream, epoch, 0, 5) };
+    store.append(five).await.unwrap();
+    assert_eq!(load(1, 10).await.unwrap(), read(1, 10).await);
+    store.save_snapshot(stream, snapshot(3, 1, "three")).await.unwrap();
+    let whole = load(1, 10).await.unwrap();
+    assert_eq!(whole, read(1, 10).await);
+    assert_eq!((whole.head.seq, whole.events.len()), (5, 2));
+    assert_eq!(load(1, 1).await.unwrap(), read(1, 1).await);
+    assert_eq!(load(2, 10).await.unwrap(), read(2, 10).await, "of another schema");
+    store.compact(stream, epoch).await.unwrap();
+    store.append(append(stream, epoch, 5, 1)).await.unwrap();
+    let packed = load(1, 10).await.unwrap();
+    assert_eq!(packed, read(1, 10).await);
+    assert_eq!(packed.events.len(), 6);
+    store.erase(stream, At(0)).await.unwrap();
+    assert_eq!(word(load(1, 10).await.map(|_| ())), "gone");
 }
 
 fn snapshot(seq: u64, schema: u32, body: &'static str) -> Snapshot {

@@ -75,7 +75,8 @@ every_store! {
         only_what_is_asked_for_is_due,
         a_snapshot_is_read_with_its_own_schema,
         a_snapshot_of_before_does_not_win,
-        without_snapshots_nothing_changes;
+        without_snapshots_nothing_changes,
+        what_is_loaded_is_what_is_read;
     rows:
         rows_are_read_by_key,
         the_later_change_of_an_append_wins,
