@@ -52,6 +52,11 @@ impl Http {
         Self { cookies: BTreeMap::new(), ..self.clone() }
     }
 
+    /// The same browser, at another address of the same site.
+    pub fn to(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     pub fn base(&self) -> &str {
         &self.base
     }

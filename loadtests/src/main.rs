@@ -11,9 +11,11 @@ mod burst;
 mod fanout;
 mod journal;
 mod postgres;
+mod recovery;
 mod sit;
 mod startup;
 mod storm;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,10 @@ enum Command {
     Fanout(fanout::Config),
     /// Everybody is cut off at once and comes back: by the network, by a crash, by an orderly restart.
     Storm(storm::Config),
+    /// Cuts links of candidates who work, thousands of times, and kills the server now and then.
+    Recovery(recovery::Config),
+    /// Plays a real contest again, faster, and holds the wall against its file.
+    Stream(stream::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -54,6 +60,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Burst(config) => burst::run(config).await?,
         Command::Fanout(config) => fanout::run(&config)?,
         Command::Storm(config) => storm::run(&config).await?,
+        Command::Recovery(config) => recovery::run(config).await?,
+        Command::Stream(config) => stream::run(config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

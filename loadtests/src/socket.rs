@@ -1,5 +1,7 @@
 //! A live socket, as a page opens it.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use domain::{
     frame::Why,
@@ -48,7 +50,11 @@ pub enum Heard {
         why: Why,
     },
     Pong {
+        sent_ms: f64,
         server_ms: f64,
+        /// Epoch and seq of the last frame of each watched topic.
+        #[serde(default)]
+        heads: BTreeMap<String, (u64, u64)>,
     },
     Bye {
         code: u16,

@@ -77,7 +77,7 @@ impl Candidate {
         if let Some(socket) = &mut self.socket
             && socket.send(frame).await.is_err()
         {
-            self.socket = None;
+            self.cut();
         }
     }
 
