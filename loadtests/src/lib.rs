@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod figures;
 pub mod http;
 pub mod kept;
+pub mod lag;
 pub mod monitor;
 pub mod page;
 pub mod player;

@@ -16,6 +16,7 @@ mod sit;
 mod startup;
 mod storm;
 mod stream;
+mod viewers;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
     Recovery(recovery::Config),
     /// Plays a real contest again, faster, and holds the wall against its file.
     Stream(stream::Config),
+    /// Thousands look at one wall while candidates score.
+    Viewers(viewers::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -62,6 +65,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Storm(config) => storm::run(&config).await?,
         Command::Recovery(config) => recovery::run(config).await?,
         Command::Stream(config) => stream::run(config).await?,
+        Command::Viewers(config) => viewers::run(config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

@@ -62,6 +62,11 @@ pub async fn read(
     Ok(all)
 }
 
+/// The first rows of a wall, as of their place.
+pub async fn first(browser: &Http, campaign: CampaignId) -> anyhow::Result<View> {
+    window(browser, campaign, 0).await?.context("a wall has a beginning")
+}
+
 /// One window; `None` if the server knows none but the first.
 async fn window(browser: &Http, campaign: CampaignId, from: usize) -> anyhow::Result<Option<View>> {
     let mut socket = Socket::open(browser).await?;
