@@ -12,6 +12,8 @@ mod demo;
 mod error;
 mod hub;
 mod limits;
+mod listen;
+mod live;
 mod secret;
 mod serve;
 mod setup;

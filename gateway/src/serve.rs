@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use actors::{deps::Deps, node::Node};
 use anyhow::Context;
-use axum::{Router, middleware, routing::get, serve::ListenerExt};
+use axum::{Router, middleware, routing::get};
 use domain::{
     content::Language,
     ports::{Clock, Sandbox},
@@ -17,10 +17,11 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     api,
-    app::{App, Connected, Revoked, Shared},
+    app::{App, Shared},
     caller, config, demo,
     hub::Hub,
     limits::Limits,
+    live::{self, Live},
     setup::Setup,
     socket,
     store::Store,
@@ -63,14 +64,9 @@ pub async fn serve_on(deps: Deps, listener: TcpListener) -> anyhow::Result<()> {
 
 /// Answers connections until it is told to stop, and says goodbye to all of them.
 async fn listen(listener: TcpListener, app: &Shared) -> anyhow::Result<()> {
-    // Frames are small and each counts: none waits for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is slower than it could be");
-        }
-    });
+    app.tasks.spawn(live::go_on(Arc::downgrade(app)));
     let router = router(Arc::clone(app));
-    axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    crate::listen::serve(listener, router, told_to_stop()).await;
     tracing::info!("stopping: everybody is told, and runs that go on are awaited");
     app.stopping.send_replace(true);
     tokio::time::timeout(GOODBYES, app.stopping.closed()).await.ok();
@@ -114,11 +110,10 @@ async fn app(deps: Deps, languages: Languages, url: String, workers: usize) -> a
         setup: Setup::default(),
         limits: Limits::default(),
         url,
-        connected: Connected::default(),
+        live: Live::new(),
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
-        revoked: Revoked::default(),
     })
 }
 
