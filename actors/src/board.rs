@@ -2,6 +2,7 @@
 //! somebody watches.
 
 mod boards;
+mod presence;
 mod ring;
 mod rows;
 mod standings;
@@ -15,7 +16,6 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
-    at::At,
     campaign::CampaignRow,
     frame::RowsFrame,
     ids::{CampaignId, SessionId},
@@ -26,16 +26,19 @@ use domain::{
     stream::Stream,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::task::JoinSet;
 
 pub use self::{
     boards::Boards,
+    presence::{Here, ROLL_EVERY, Roll},
+    ring::Ring,
     standings::{Sitting, Standings},
+    wall::Place,
 };
 use self::{
     boards::Epochs,
-    ring::Ring,
+    presence::Presences,
     rows::{json, parsed},
     wall::Wall,
 };
@@ -59,19 +62,19 @@ impl Drop for Board {
     }
 }
 
-/// Who is connected, as a gateway tells it: row `link.<session>`, never stored.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LinkRow {
-    pub connected: bool,
-    pub at: At,
-    pub rtt_ms: Option<u32>,
-}
-
 /// Tells a campaign's board something that is not stored.
 pub fn pass(deps: &Deps, campaign: CampaignId, key: String, row: &impl Serialize) {
+    tell(deps, Topic::Candidates(campaign), key, row);
+}
+
+/// Tells all gateways something that is not stored.
+pub fn tell_gateways(deps: &Deps, key: String, row: &impl Serialize) {
+    tell(deps, Topic::Gateways, key, row);
+}
+
+fn tell(deps: &Deps, topic: Topic, key: String, row: &impl Serialize) {
     let row = serde_json::to_vec(row).expect("rows are plain data");
     let rows = vec![(key, Some(row.into()))];
-    let topic = Topic::Candidates(campaign);
     let frame = RowsFrame { topic, epoch: 0, seq: 0, prev: None, reset: false, more: false, rows };
     deps.bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
 }
@@ -99,10 +102,11 @@ impl Board {
         self.ask(|reply| Msg::ReadWindow(window, after, reply)).await
     }
 
-    /// A candidate's own row on the wall with five above and five below, best first, each with its
-    /// key; without any while they are not on it, or there is no wall. For them once a second.
-    pub async fn place(&self, session: SessionId) -> Option<Vec<(String, Bytes)>> {
-        self.ask(|reply| Msg::Place(session, reply)).await
+    /// A candidate's own row on the wall with five above and five below, each with its key, if it
+    /// may be another than at the version `seen`; without any while they are not on it, or are not
+    /// told. For them once a second.
+    pub async fn place(&self, session: SessionId, seen: u64) -> Option<Place> {
+        self.ask(|reply| Msg::Place(session, seen, reply)).await
     }
 
     async fn ask<T: Send + 'static>(
@@ -121,7 +125,7 @@ pub(crate) enum Msg {
     Changed(Arc<Published>),
     Read(Topic, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
     ReadWindow(Window, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
-    Place(SessionId, RpcReplyPort<Vec<(String, Bytes)>>),
+    Place(SessionId, u64, RpcReplyPort<Place>),
     Flush,
     FlushWall,
     Reread,
@@ -143,6 +147,7 @@ struct State {
     changed: BTreeSet<SessionId>,
     stirred: BTreeSet<SessionId>,
     heading_changed: bool,
+    presences: Presences,
     monitor: Ring,
     /// Whose results or name changed since the wall was last sent.
     wall_changed: BTreeSet<SessionId>,
@@ -164,7 +169,6 @@ struct Seen {
     is_invited: bool,
     invited_seq: u64,
     contact: Option<Contact>,
-    link: Option<LinkRow>,
     typing: Option<TypingRow>,
 }
 
@@ -201,6 +205,7 @@ impl Actor for Joiner {
             changed: BTreeSet::new(),
             stirred: BTreeSet::new(),
             heading_changed: true,
+            presences: Presences::default(),
             monitor: Ring::new(Topic::Monitor(campaign), epoch),
             wall_changed: BTreeSet::new(),
             wall_heading_changed: true,
@@ -209,6 +214,8 @@ impl Actor for Joiner {
             epochs,
             _changes: changes,
         };
+        // Before the first reading: who is asked answers meanwhile.
+        tell_gateways(&state.deps, format!("roll_call.{campaign}"), &());
         state.reread().await?;
         state.flush().await;
         state.flush_wall();
@@ -234,8 +241,8 @@ impl Actor for Joiner {
                 let frames = state.read_window(window, after);
                 reply.send(frames).ok();
             }
-            Msg::Place(session, reply) => {
-                reply.send(state.place(session)).ok();
+            Msg::Place(session, seen, reply) => {
+                reply.send(state.place(session, seen)).ok();
             }
             Msg::Flush => state.flush().await,
             Msg::FlushWall => state.flush_wall(),
@@ -294,13 +301,14 @@ impl State {
         let Some((kind, id)) = key.split_once('.') else {
             return self.take_in_plain(key, seq, value);
         };
+        if kind == "gate" {
+            let Some(roll) = parsed(value) else { return };
+            let changed = self.presences.take(id, roll, self.deps.clock.now());
+            return self.stirred.extend(changed);
+        }
         let Ok(session) = id.parse::<SessionId>() else { return };
         let seen = self.people.entry(session).or_default();
         match kind {
-            "link" => {
-                seen.link = parsed(value);
-                self.stirred.insert(session);
-            }
             "typing" => {
                 seen.typing = parsed(value);
                 self.stirred.insert(session);
@@ -349,6 +357,8 @@ impl State {
         if std::mem::take(&mut self.contacts_are_old) {
             self.read_contacts().await;
         }
+        let gone = self.presences.expire(self.deps.clock.now());
+        self.stirred.extend(gone);
         let monitor = self.monitor_changes();
         self.changed.clear();
         self.stirred.clear();

@@ -50,6 +50,7 @@ pub(crate) fn may_watch(who: Who, relation: Relation, topic: Topic) -> bool {
     match topic {
         Topic::Of(Stream::Session(_)) | Topic::Output(_) => is_candidate || is_maker,
         Topic::Wall(_) => is_viewer || is_maker,
+        Topic::Place(_) => is_candidate,
         Topic::Monitor(_) => is_maker,
         // Lists are read over HTTP, filtered; the others are for the program itself.
         Topic::Of(
@@ -60,7 +61,8 @@ pub(crate) fn may_watch(who: Who, relation: Relation, topic: Topic) -> bool {
         | Topic::Tests
         | Topic::Campaigns
         | Topic::Queue
-        | Topic::Unfiled => false,
+        | Topic::Unfiled
+        | Topic::Gateways => false,
     }
 }
 
@@ -119,7 +121,7 @@ fn session_right(command: &session::Command) -> Right {
         Command::ChangeTerms { .. }
         | Command::Repin { .. }
         | Command::GiveTime { .. }
-        | Command::Pause
+        | Command::Pause { .. }
         | Command::Resume
         | Command::Announce { .. }
         | Command::Cancel

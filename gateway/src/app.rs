@@ -1,17 +1,13 @@
 //! What every request is handled with.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use actors::{ask::Meta, node::Node};
 use domain::{
     at::At,
     command::{Answer, AnyCommand},
     content::Language,
-    ids::{CommandId, SessionId},
-    people::Who,
+    ids::CommandId,
     ports::{RowQuery, Unavailable},
     rows::Topic,
     stream::{Origin, Stream},
@@ -20,7 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::{
-    error::Refusal, hub::Hub, limits::Limits, metrics::Metrics, setup::Setup, tasks::Tasks,
+    error::Refusal, hub::Hub, limits::Limits, live::Live, metrics::Metrics, setup::Setup,
+    tasks::Tasks,
 };
 
 /// Behind an `Arc`, given to every handler.
@@ -31,51 +28,15 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Links are printed with it.
     pub(crate) url: String,
-    /// How many sockets each session has open here.
-    pub(crate) connected: Connected,
+    /// All sockets together.
+    pub(crate) live: Live,
     /// Connections, and what streams to them.
     pub(crate) tasks: Tasks,
     /// Whether the server stops; each connection listens, and lets go once it has said goodbye.
     pub(crate) stopping: watch::Sender<bool>,
     /// What is watched here.
     pub(crate) hub: Hub,
-    /// Whose links were revoked.
-    pub(crate) revoked: Revoked,
     pub(crate) metrics: Metrics,
-}
-
-/// Whose links were revoked, and when: sockets that were opened before are closed.
-#[derive(Default)]
-pub(crate) struct Revoked(Mutex<HashMap<Who, At>>);
-
-impl Revoked {
-    pub(crate) fn add(&self, who: Who, now: At) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who, now);
-    }
-
-    /// Whether one of `who` was revoked since `opened_at`.
-    pub(crate) fn any(&self, who: &[Who], opened_at: At) -> bool {
-        let revoked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        who.iter().any(|who| revoked.get(who).is_some_and(|at| opened_at <= *at))
-    }
-}
-
-/// How many sockets each session has open.
-#[derive(Default)]
-pub(crate) struct Connected(Mutex<HashMap<SessionId, usize>>);
-
-impl Connected {
-    /// One more, or one less. Answers how many there are then.
-    pub(crate) fn change(&self, session: SessionId, by: isize) -> usize {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(session).or_default();
-        *count = count.saturating_add_signed(by);
-        let now = *count;
-        if now == 0 {
-            counts.remove(&session);
-        }
-        now
-    }
 }
 
 impl App {

@@ -13,6 +13,7 @@ use domain::{
     blob::sha256_hex,
     ids::{PersonId, SessionId},
     people::{HttpSession, Person, Role, Who},
+    ports::Unavailable,
     rows::Topic,
     stream::{Origin, Stream},
 };
@@ -21,6 +22,7 @@ use crate::{
     access::Relation,
     app::{App, Shared},
     error::Refusal,
+    live::Key,
     secret,
 };
 
@@ -37,12 +39,15 @@ pub(crate) struct Caller {
     pub(crate) person: Option<Person>,
     pub(crate) candidate: Option<SessionId>,
     pub(crate) viewer: Option<domain::ids::CampaignId>,
+    /// SHA-256 of each cookie by which that is known, as [`COOKIES`] has them.
+    tokens: [Option<String>; 3],
 }
 
 /// Which cookie is whose.
 const PERSON: &str = "polycode";
 const CANDIDATE: &str = "polycode_sit";
 const VIEWER: &str = "polycode_wall";
+const COOKIES: [&str; 3] = [PERSON, CANDIDATE, VIEWER];
 
 impl FromRequestParts<Shared> for Caller {
     type Rejection = Infallible;
@@ -55,12 +60,32 @@ impl FromRequestParts<Shared> for Caller {
 impl Caller {
     /// Who sends these headers. When the store is away, nobody.
     pub(crate) async fn read(app: &App, headers: &HeaderMap) -> Self {
+        Self::look_up(app, headers).await.unwrap_or_default()
+    }
+
+    /// Who sends these headers.
+    pub(crate) async fn look_up(app: &App, headers: &HeaderMap) -> Result<Self, Unavailable> {
+        let token = |name| cookie(headers, name).map(|token| sha256_hex(token.as_bytes()));
+        Self::by(app, COOKIES.map(token)).await
+    }
+
+    /// Who it is by now.
+    pub(crate) async fn again(&self, app: &App) -> Result<Self, Unavailable> {
+        Self::by(app, self.tokens.clone()).await
+    }
+
+    /// By which cookies it is known.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = String> {
+        self.tokens.iter().flatten().cloned()
+    }
+
+    async fn by(app: &App, tokens: [Option<String>; 3]) -> Result<Self, Unavailable> {
         let mut caller = Self::default();
-        for name in [PERSON, CANDIDATE, VIEWER] {
-            let Some(token) = cookie(headers, name) else { continue };
-            match known(app, token).await {
+        for (name, token) in COOKIES.into_iter().zip(&tokens) {
+            let Some(token) = token else { continue };
+            match known(app, token).await? {
                 Some(Who::Person(id, _)) if name == PERSON => {
-                    let person = app.node.deps.people.person(id).await.unwrap_or_default();
+                    let person = app.node.deps.people.person(id).await?;
                     caller.person = person.filter(|person| person.disabled_at.is_none());
                 }
                 Some(Who::Candidate(session)) if name == CANDIDATE => {
@@ -70,7 +95,7 @@ impl Caller {
                 _ => {}
             }
         }
-        caller
+        Ok(Self { tokens, ..caller })
     }
 
     /// The account, or a refusal.
@@ -110,6 +135,10 @@ pub(crate) async fn relation(app: &App, who: Who, topic: Topic) -> Result<Relati
             let own = Topic::Of(Stream::Session(session));
             app.node.deps.store.row(own, &format!("run.{submission}")).await?.is_some()
         }
+        (Who::Candidate(session), Topic::Place(of)) => {
+            let contact = app.node.deps.people.contact(session).await?;
+            contact.is_some_and(|contact| contact.campaign == of)
+        }
         (Who::Viewer(campaign), Topic::Wall(of)) => campaign == of,
         (Who::Person(id, _), Topic::Monitor(of) | Topic::Wall(of)) => {
             crate::api::campaigns::owner(app, of).await? == Some(id)
@@ -127,20 +156,20 @@ pub(crate) async fn relation(app: &App, who: Who, topic: Topic) -> Result<Relati
     Ok(if is_own { Relation::Own } else { Relation::Other })
 }
 
-async fn known(app: &App, token: &str) -> Option<Who> {
+async fn known(app: &App, token_sha256: &str) -> Result<Option<Who>, Unavailable> {
     let people = &app.node.deps.people;
-    let mut session = people.http_session(&sha256_hex(token.as_bytes())).await.ok()??;
+    let Some(mut session) = people.http_session(token_sha256).await? else { return Ok(None) };
     let now = app.now();
     let is_person = matches!(session.who, Who::Person(..));
     if ABSOLUTE < now - session.created_at || (is_person && IDLE < now - session.seen_at) {
         people.end_http_session(&session.token_sha256).await.ok();
-        return None;
+        return Ok(None);
     }
     if SEEN < now - session.seen_at {
         session.seen_at = now;
         people.save_http_session(session.clone()).await.ok();
     }
-    Some(session.who)
+    Ok(Some(session.who))
 }
 
 /// Signs `who` in on this browser: the header with its cookie.
@@ -167,7 +196,9 @@ pub(crate) async fn sign_out(
     headers: &HeaderMap,
 ) -> Result<(header::HeaderName, HeaderValue), Refusal> {
     if let Some(token) = cookie(headers, PERSON) {
-        app.node.deps.people.end_http_session(&sha256_hex(token.as_bytes())).await?;
+        let token_sha256 = sha256_hex(token.as_bytes());
+        app.node.deps.people.end_http_session(&token_sha256).await?;
+        app.live.end(app, &Key::Token(token_sha256));
     }
     Ok((header::SET_COOKIE, set_cookie(app, PERSON, "", Ms(0))))
 }

@@ -13,6 +13,8 @@ mod demo;
 mod error;
 mod hub;
 mod limits;
+mod listen;
+mod live;
 mod metrics;
 mod secret;
 mod serve;

@@ -2,10 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use domain::at::{At, Ms};
+use tokio::time::Instant;
 
 /// How many names are remembered at most; the fullest buckets go first, as they refuse nothing.
 const NAMES_MAX: usize = 50_000;
@@ -46,9 +50,57 @@ impl Limits {
     }
 }
 
+/// How fast something may flow: so much at once, and so much a second in the long run.
+#[derive(Clone, Copy)]
+pub(crate) struct Flow {
+    pub(crate) burst: u32,
+    pub(crate) a_second: u32,
+}
+
+/// One bucket by itself, without a name or a lock.
+#[derive(Default)]
+pub(crate) struct Bucket {
+    /// When it will be full again, in nanoseconds since [`BEGAN`].
+    full_at: AtomicU64,
+}
+
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Bucket {
+    /// Whether so much more may flow now.
+    pub(crate) fn take(&self, amount: u32, flow: Flow) -> bool {
+        let now = u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.take_at(now, amount, flow)
+    }
+
+    fn take_at(&self, now: u64, amount: u32, flow: Flow) -> bool {
+        let each = 1_000_000_000 / u64::from(flow.a_second);
+        let most = now.saturating_add(each * u64::from(flow.burst));
+        let next = |full_at: u64| {
+            let next = full_at.max(now).saturating_add(each * u64::from(amount));
+            (next <= most).then_some(next)
+        };
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_flows_too_fast_is_stopped_until_there_is_room_again() {
+        let (bucket, flow) = (Bucket::default(), Flow { burst: 10, a_second: 2 });
+        let take = |ms: u64, amount| bucket.take_at(ms * 1_000_000, amount, flow);
+        assert_eq!([take(0, 4), take(0, 6), take(0, 1)], [true, true, false]);
+        assert_eq!([take(500, 2), take(500, 1), take(500, 1)], [false, true, false]);
+        let later = 3_600_000;
+        assert_eq!(
+            [take(later, 10), take(later, 1)],
+            [true, false],
+            "no more than a burst is kept"
+        );
+    }
 
     #[test]
     fn a_burst_is_allowed_and_then_one_at_a_time() {

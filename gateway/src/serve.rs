@@ -8,7 +8,7 @@ use actors::{
     placement::Role,
 };
 use anyhow::Context;
-use axum::{Router, middleware, routing::get, serve::ListenerExt};
+use axum::{Router, middleware, routing::get};
 use domain::{
     content::Language,
     ports::{Clock, Sandbox},
@@ -21,12 +21,13 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     api,
-    app::{App, Connected, Revoked, Shared},
+    app::{App, Shared},
     caller,
     cluster::{self, Links},
     config, demo,
     hub::Hub,
     limits::Limits,
+    live::{self, Live},
     metrics::{self, Metrics},
     setup::Setup,
     socket,
@@ -74,14 +75,9 @@ pub async fn serve_on(deps: Deps, listener: TcpListener) -> anyhow::Result<()> {
 
 /// Answers connections until it is told to stop, and says goodbye to all of them.
 async fn listen(listener: TcpListener, app: &Shared) -> anyhow::Result<()> {
-    // Frames are small and each counts: none waits for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is slower than it could be");
-        }
-    });
+    app.tasks.spawn(live::go_on(Arc::downgrade(app)));
     let router = router(Arc::clone(app));
-    axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
+    crate::listen::serve(listener, router, told_to_stop()).await;
     tracing::info!("stopping: shards are handed over, everybody is told, runs are awaited");
     app.node.leave(HAND_OVER).await;
     app.stopping.send_replace(true);
@@ -162,11 +158,10 @@ fn app(node: Node, languages: Languages, url: String) -> App {
         setup: Setup::default(),
         limits: Limits::default(),
         url,
-        connected: Connected::default(),
+        live: Live::new(),
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
-        revoked: Revoked::default(),
         metrics: Metrics::new(),
     }
 }

@@ -115,7 +115,7 @@ impl Socket {
         origin: Option<&str>,
     ) -> anyhow::Result<Self> {
         let host = browser.base().trim_start_matches("http://");
-        let mut request = format!("ws://{host}/ws").into_client_request()?;
+        let mut request = format!("ws://{host}/ws?v=1").into_client_request()?;
         let cookies = HeaderValue::from_str(&browser.cookies())?;
         request.headers_mut().insert(header::COOKIE, cookies);
         if let Some(origin) = origin {

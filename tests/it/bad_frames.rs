@@ -70,25 +70,33 @@ async fn what_is_not_theirs_is_refused_to_a_candidate() -> Done {
     let mut socket = Socket::open(&first.browser).await?;
     let theirs = format!("session.{}", second.session);
     let monitor = format!("monitor.{}", setting.campaign);
+    let nobodys = "session.00000000-0000-4000-8000-000000000009";
+    let mut texts = std::collections::BTreeSet::new();
     for (topic, code) in [
-        ("nonsense", "no_such_topic"),
-        ("session.1", "no_such_topic"),
-        ("contents", "forbidden"),
-        (&theirs, "forbidden"),
-        (&monitor, "forbidden"),
+        ("nonsense", "not_found"),
+        ("session.1", "not_found"),
+        ("contents", "not_found"),
+        ("gateways", "not_found"),
+        (nobodys, "not_found"),
+        (&theirs, "not_found"),
+        (&monitor, "not_found"),
     ] {
         socket.watch(topic, (0, 0)).await?;
         let heard = socket.next().await;
         let Heard::Unwatched { why, .. } = &heard else { anyhow::bail!("{topic}: {heard:?}") };
         ensure!(why.code == code, "{topic}: {why:?}");
+        texts.insert(format!("{why:?}"));
     }
+    ensure!(texts.len() == 1, "what is not there is told from what is not theirs: {texts:?}");
     let id = "00000000-0000-4000-8000-000000000001";
     for (to, command, code) in [
-        (theirs.as_str(), json!({ "type": "accept" }), "forbidden"),
-        (&format!("session.{}", first.session), json!({ "type": "pause" }), "forbidden"),
+        (theirs.as_str(), json!({ "type": "accept" }), "not_found"),
+        (nobodys, json!({ "type": "accept" }), "not_found"),
+        (&format!("session.{}", first.session), json!({ "type": "pause" }), "not_found"),
         (&format!("session.{}", first.session), json!({ "type": "dance" }), "bad_command"),
-        (&format!("campaign.{}", setting.campaign), json!({ "type": "pause" }), "forbidden"),
-        ("nowhere", json!({}), "no_such_stream"),
+        (&format!("campaign.{}", setting.campaign), json!({ "type": "pause" }), "not_found"),
+        ("campaign.00000000-0000-4000-8000-000000000009", json!({ "type": "pause" }), "not_found"),
+        ("nowhere", json!({}), "not_found"),
     ] {
         let ask = json!({ "type": "do", "command_id": id, "to": to, "command": command });
         socket.send(&ask).await?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::command::{Command, Event, Refusal};
+pub use self::command::{Command, Event, Gifted, Refusal};
 use crate::{
     aggregate::{Aggregate, REACTIONS_PAGE, Reaction, Times},
     at::{At, Ms},
@@ -24,6 +24,8 @@ use crate::{
 pub const CANDIDATES_MAX: usize = 20_000;
 /// How many tags a candidate has at most.
 pub const TAGS_MAX: usize = 20;
+/// How many characters a reason has at most: it stands beside a clock.
+pub const REASON_MAX: usize = 200;
 /// The longest and the shortest time that a test may be given.
 const TIME_ALLOWED_MAX: Ms = Ms(7 * 24 * 3_600_000);
 
@@ -52,6 +54,16 @@ pub struct Settings {
     #[serde(default)]
     #[cfg_attr(test, ts(type = "number | null"))]
     pub wall_frozen_at: Option<At>,
+    /// Candidates see on their own page where they stand on the wall, if there is one.
+    #[serde(default)]
+    pub shows_place: bool,
+}
+
+impl Settings {
+    /// Whether candidates are told where they stand.
+    pub fn tells_places(&self) -> bool {
+        self.shows_place && self.wall != WallNames::Off
+    }
 }
 
 /// What the wall calls people.
@@ -78,6 +90,9 @@ pub struct Campaign {
     /// In the order in which they were added; removed ones stay, so that places are kept.
     pub candidates: Vec<Candidate>,
     pub is_paused: bool,
+    /// Why, in its creator's words.
+    #[serde(default)]
+    pub pause_reason: Option<String>,
     pub is_archived: bool,
     /// Counts the settings' changes.
     pub edition: u32,
@@ -107,6 +122,8 @@ pub struct CampaignRow {
     pub questions: Vec<QuestionHead>,
     pub candidates: usize,
     pub is_paused: bool,
+    #[serde(default)]
+    pub pause_reason: Option<String>,
     pub is_archived: bool,
     pub edition: u32,
 }
@@ -173,9 +190,14 @@ impl Aggregate for Campaign {
             Event::CandidateRemoved { session } => {
                 self.with(*session, |candidate| candidate.is_removed = true);
             }
-            Event::TimeGiven { .. } | Event::TimeGivenToAll { .. } | Event::Announced { .. } => {}
-            Event::Paused => self.is_paused = true,
-            Event::Resumed => self.is_paused = false,
+            Event::TimeGiven { .. }
+            | Event::TimeGivenToAll { .. }
+            | Event::TimeGivenToSome { .. }
+            | Event::Announced { .. } => {}
+            Event::Paused { reason } => {
+                (self.is_paused, self.pause_reason) = (true, reason.clone());
+            }
+            Event::Resumed => (self.is_paused, self.pause_reason) = (false, None),
             Event::Archived => self.is_archived = true,
             Event::Restored => self.is_archived = false,
         }
@@ -211,13 +233,19 @@ impl Aggregate for Campaign {
             }
             // Who comes into a paused campaign does not start before it goes on.
             Event::CandidateAdded { session, .. } if cursor == 1 && self.is_paused => {
-                vec![tell(*session, "pause", &session::Command::Pause, true)]
+                let pause = session::Command::Pause { reason: self.pause_reason.clone() };
+                vec![tell(*session, "pause", &pause, true)]
             }
             Event::CandidateRemoved { session } if cursor == 0 => {
                 vec![tell(*session, "cancel", &session::Command::Cancel, true)]
             }
-            Event::TimeGiven { session: Some(session), by } if cursor == 0 => {
-                vec![tell(*session, "give_time", &session::Command::GiveTime { by: *by }, true)]
+            Event::TimeGiven { session: Some(session), by, reason } if cursor == 0 => {
+                vec![tell(*session, "give_time", &gift(*by, reason.as_ref()), true)]
+            }
+            Event::TimeGivenToSome { sessions, by, reason, .. } => {
+                let give = gift(*by, reason.as_ref());
+                let page = sessions.iter().skip(cursor).take(REACTIONS_PAGE);
+                page.map(|session| tell(*session, "give_time", &give, true)).collect()
             }
             event => self.tell_all(event, cursor),
         }
@@ -247,15 +275,11 @@ impl Campaign {
             Command::GiveTime { by, .. } if by <= Ms(0) || TIME_ALLOWED_MAX < by => {
                 Err(Refusal::BadTimeAllowed)
             }
-            Command::GiveTime { session, by } => {
-                let Some(session) = session else {
-                    let candidates = self.candidates.len();
-                    return Ok(vec![Event::TimeGivenToAll { by, candidates }]);
-                };
-                self.candidate(session)?;
-                Ok(vec![Event::TimeGiven { session: Some(session), by }])
+            Command::GiveTime { to, by, reason } => self.give_time(to, by, checked_reason(reason)?),
+            Command::Pause { reason } => {
+                let reason = checked_reason(reason)?;
+                Ok((!self.is_paused).then_some(Event::Paused { reason }).into_iter().collect())
             }
-            Command::Pause => Ok((!self.is_paused).then_some(Event::Paused).into_iter().collect()),
             Command::Resume => Ok(self.is_paused.then_some(Event::Resumed).into_iter().collect()),
             Command::Announce { text } => {
                 let text = text.trim();
@@ -283,6 +307,26 @@ impl Campaign {
         Ok(vec![Event::CandidateAdded { session, tags: checked_tags(tags)? }])
     }
 
+    fn give_time(&self, to: Gifted, by: Ms, reason: Option<String>) -> Result<Vec<Event>, Refusal> {
+        let event = match to {
+            Gifted::All => Event::TimeGivenToAll { by, candidates: self.candidates.len(), reason },
+            Gifted::Tag(tag) => {
+                let has_it = |one: &&Candidate| !one.is_removed && one.tags.contains(&tag);
+                let with_it = self.candidates.iter().filter(has_it);
+                let sessions: Vec<_> = with_it.map(|one| one.session).collect();
+                if sessions.is_empty() {
+                    return Err(Refusal::NoSuchTag);
+                }
+                Event::TimeGivenToSome { sessions, tag, by, reason }
+            }
+            Gifted::One(session) => {
+                self.candidate(session)?;
+                Event::TimeGiven { session: Some(session), by, reason }
+            }
+        };
+        Ok(vec![event])
+    }
+
     fn candidate(&self, session: SessionId) -> Result<&Candidate, Refusal> {
         let known = |candidate: &&Candidate| candidate.session == session && !candidate.is_removed;
         self.candidates.iter().find(known).ok_or(Refusal::NoSuchCandidate)
@@ -303,6 +347,7 @@ impl Campaign {
             time_allowed: self.settings.time_allowed,
             zone: self.settings.zone.clone(),
             allow_small_screen: self.settings.allow_small_screen,
+            shows_place: self.settings.tells_places(),
         }
     }
 
@@ -314,10 +359,11 @@ impl Campaign {
                 ("change_terms", session::Command::ChangeTerms { terms: self.terms() })
             }
             Event::Pinned { plan } => ("repin", session::Command::Repin { plan: Arc::clone(plan) }),
-            Event::TimeGiven { session: None, by } | Event::TimeGivenToAll { by, .. } => {
-                ("give_time", session::Command::GiveTime { by: *by })
+            Event::TimeGiven { session: None, by, reason }
+            | Event::TimeGivenToAll { by, reason, .. } => ("give_time", gift(*by, reason.as_ref())),
+            Event::Paused { reason } => {
+                ("pause", session::Command::Pause { reason: reason.clone() })
             }
-            Event::Paused => ("pause", session::Command::Pause),
             Event::Resumed => ("resume", session::Command::Resume),
             Event::Announced { text } => {
                 ("announce", session::Command::Announce { text: text.clone() })
@@ -351,6 +397,7 @@ impl Campaign {
                 .collect(),
             candidates: self.candidates.iter().filter(|one| !one.is_removed).count(),
             is_paused: self.is_paused,
+            pause_reason: self.pause_reason.clone(),
             is_archived: self.is_archived,
             edition: self.edition,
         }
@@ -395,6 +442,18 @@ fn checked(settings: Settings) -> Result<Settings, Refusal> {
         }
         _ => Ok(settings),
     }
+}
+
+/// What is given to one.
+fn gift(by: Ms, reason: Option<&String>) -> session::Command {
+    session::Command::GiveTime { by, reason: reason.cloned() }
+}
+
+/// A reason in words, or none.
+fn checked_reason(reason: Option<String>) -> Result<Option<String>, Refusal> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let fits = reason.as_ref().is_none_or(|reason| reason.chars().count() <= REASON_MAX);
+    if fits { Ok(reason) } else { Err(Refusal::BadReason) }
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Refusal> {

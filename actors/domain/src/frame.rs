@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{CommandId, SubmissionId},
-    rows::Topic,
+    rows::{Topic, Window},
 };
+
+/// The version of the protocol, which a client names when it opens a socket.
+pub const VERSION: u32 = 1;
 
 /// How many bytes a frame from a client has at most.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024;
@@ -29,6 +32,10 @@ pub enum ClientFrame {
         #[serde(default)]
         #[cfg_attr(test, ts(type = "number", optional))]
         after_seq: u64,
+        /// Which rows of a wall; without it the first ones.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional))]
+        window: Option<Window>,
     },
     Unwatch {
         topic: String,
@@ -159,12 +166,16 @@ pub mod close {
     pub const TOO_SLOW: u16 = 4001;
     /// Nothing was heard for too long.
     pub const SILENT: u16 = 4002;
-    /// Too many frames in too little time.
+    /// Too many frames, or bytes, in too little time.
     pub const TOO_FAST: u16 = 4003;
+    /// Too many sockets of one person, or from one address; come back much later.
+    pub const TOO_MANY: u16 = 4004;
     /// Not a frame of this protocol.
     pub const BAD_FRAME: u16 = 4500;
     /// Signed out, or the link was revoked.
     pub const NOT_ALLOWED: u16 = 4501;
+    /// Another version of the protocol than the server's: load the page again.
+    pub const OTHER_VERSION: u16 = 4502;
 }
 
 /// The rows of one change of a topic, as they go to everybody who watches it.

@@ -22,6 +22,9 @@ pub enum Topic {
     Monitor(CampaignId),
     /// The leaderboard, likewise, without anything that is not for everybody.
     Wall(CampaignId),
+    /// Of the leaderboard what stands around the candidate who watches, where their campaign shows
+    /// it to them.
+    Place(CampaignId),
     /// What a run prints, while it runs.
     Output(SubmissionId),
     /// All contents, one row each.
@@ -34,6 +37,8 @@ pub enum Topic {
     Queue,
     /// Sessions that are sealed and not filed yet, with the moment from which they may be.
     Unfiled,
+    /// What gateways tell each other, and boards ask of them. Never stored, and for no page.
+    Gateways,
 }
 
 /// Which rows of a wall somebody looks at: those from place `from` on, counted from 0, `count` and
@@ -61,12 +66,14 @@ impl fmt::Display for Topic {
             Self::Candidates(id) => write!(f, "candidates.{id}"),
             Self::Monitor(id) => write!(f, "monitor.{id}"),
             Self::Wall(id) => write!(f, "wall.{id}"),
+            Self::Place(id) => write!(f, "place.{id}"),
             Self::Output(id) => write!(f, "output.{id}"),
             Self::Contents => f.write_str("contents"),
             Self::Tests => f.write_str("tests"),
             Self::Campaigns => f.write_str("campaigns"),
             Self::Queue => f.write_str("queue"),
             Self::Unfiled => f.write_str("unfiled"),
+            Self::Gateways => f.write_str("gateways"),
         }
     }
 }
@@ -79,6 +86,7 @@ impl std::str::FromStr for Topic {
         match text.split_once('.') {
             Some(("monitor", of)) => id(of).map(Self::Monitor),
             Some(("wall", of)) => id(of).map(Self::Wall),
+            Some(("place", of)) => id(of).map(Self::Place),
             Some(("candidates", of)) => id(of).map(Self::Candidates),
             Some(("output", of)) => {
                 of.parse().map(Self::Output).map_err(|_| crate::stream::NoStream)
@@ -90,6 +98,7 @@ impl std::str::FromStr for Topic {
                 "campaigns" => Ok(Self::Campaigns),
                 "queue" => Ok(Self::Queue),
                 "unfiled" => Ok(Self::Unfiled),
+                "gateways" => Ok(Self::Gateways),
                 _ => Err(crate::stream::NoStream),
             },
         }

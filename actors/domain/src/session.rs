@@ -25,8 +25,8 @@ pub use self::{
         RunState, SessionRow, TypingRow,
     },
     state::{
-        Announcement, Answering, Best, Credit, File, Late, Mark, Pause, Running, Session, Stage,
-        Waiting,
+        Announcement, Answering, Best, Credit, File, Gift, Late, Mark, Pause, Running, Session,
+        Stage, Waiting,
     },
 };
 use crate::{
@@ -71,6 +71,9 @@ pub struct Terms {
     /// IANA name of the campaign's time zone.
     pub zone: String,
     pub allow_small_screen: bool,
+    /// They are told where they stand on the wall.
+    #[serde(default)]
+    pub shows_place: bool,
 }
 
 /// Names one file of an answer. Each language has its own, so that changing it loses nothing.

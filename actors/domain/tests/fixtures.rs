@@ -48,7 +48,7 @@ every_event_has_a_fixture!(
     Campaign,
     domain::campaign::Event,
     [Created Configured Pinned CandidateAdded CandidateTagged CandidateRemoved TimeGiven
-     TimeGivenToAll Paused Resumed Announced Archived Restored]
+     TimeGivenToAll TimeGivenToSome Paused Resumed Announced Archived Restored]
 );
 every_event_has_a_fixture!(
     every_event_of_a_submission_is_read_for_ever,

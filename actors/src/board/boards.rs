@@ -60,6 +60,11 @@ impl Boards {
         Some(board)
     }
 
+    /// An epoch for rows that somebody makes of a board's, greater than all before.
+    pub fn epoch(&self, now: At) -> u64 {
+        self.epochs.next(now)
+    }
+
     fn known(&self, campaign: CampaignId) -> Option<Arc<Board>> {
         let boards = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // One that failed may still be held by others, who find out when they read.

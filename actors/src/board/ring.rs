@@ -20,7 +20,7 @@ const PAGE_BYTES: usize = 48 * 1024;
 pub(super) type Change = (String, Option<Bytes>);
 
 /// See the module.
-pub(super) struct Ring {
+pub struct Ring {
     topic: Topic,
     epoch: u64,
     seq: u64,
@@ -28,15 +28,32 @@ pub(super) struct Ring {
     rows_bytes: usize,
     frames: VecDeque<Arc<Published>>,
     frames_bytes: usize,
+    /// How many bytes of them are kept in any case.
+    kept: usize,
     /// Everything, in pages, as somebody has read it since the last change: when all come back at
     /// once it is written once.
     whole: Option<Vec<Arc<Published>>>,
 }
 
 impl Ring {
-    pub(super) fn new(topic: Topic, epoch: u64) -> Self {
+    pub fn new(topic: Topic, epoch: u64) -> Self {
         let (rows, frames) = (BTreeMap::new(), VecDeque::new());
-        Self { topic, epoch, seq: 0, rows, rows_bytes: 0, frames, frames_bytes: 0, whole: None }
+        Self {
+            topic,
+            epoch,
+            seq: 0,
+            rows,
+            rows_bytes: 0,
+            frames,
+            frames_bytes: 0,
+            kept: FRAMES_BYTES,
+            whole: None,
+        }
+    }
+
+    /// One of few rows, of which there are very many: it keeps no more than what all rows have.
+    pub fn small(topic: Topic, epoch: u64) -> Self {
+        Self { kept: 0, ..Self::new(topic, epoch) }
     }
 
     pub(super) fn topic(&self) -> Topic {
@@ -66,7 +83,7 @@ impl Ring {
     }
 
     /// Takes in the only rows that there are from now on.
-    pub(super) fn become_these(&mut self, rows: Vec<(String, Bytes)>) -> Vec<Arc<Published>> {
+    pub fn become_these(&mut self, rows: Vec<(String, Bytes)>) -> Vec<Arc<Published>> {
         let kept: BTreeSet<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
         let gone = self.rows.keys().filter(|key| !kept.contains(key.as_str())).cloned();
         let mut changes: Vec<Change> = gone.map(|key| (key, None)).collect();
@@ -81,7 +98,7 @@ impl Ring {
         let published = published(RowsFrame { prev, rows, ..self.frame() });
         self.frames_bytes += published.text.len();
         self.frames.push_back(Arc::clone(&published));
-        let bytes_max = self.rows_bytes.max(FRAMES_BYTES);
+        let bytes_max = self.rows_bytes.max(self.kept);
         while FRAMES_MAX < self.frames.len() || bytes_max < self.frames_bytes {
             let Some(oldest) = self.frames.pop_front() else { break };
             self.frames_bytes -= oldest.text.len();
@@ -91,7 +108,7 @@ impl Ring {
 
     /// What whoever has seen all up to `after` (epoch and seq) has missed: the frames since, or
     /// everything.
-    pub(super) fn read(&mut self, after: (u64, u64)) -> Vec<Arc<Published>> {
+    pub fn read(&mut self, after: (u64, u64)) -> Vec<Arc<Published>> {
         if let Some(missed) = self.since(after) {
             return missed;
         }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     Seen, State,
+    presence::Link,
     ring::Change,
     standings::{Shown, minute},
 };
@@ -37,6 +38,19 @@ struct Presence {
     edits: u32,
 }
 
+/// Row `present` of the monitor: how many candidates are connected, each once.
+#[derive(Serialize)]
+struct Present {
+    connected: usize,
+}
+
+/// Row `you` of a candidate's place: which of the rows is theirs, and of how many.
+#[derive(Serialize)]
+struct You {
+    key: String,
+    of: usize,
+}
+
 /// Row `about` of the wall: what may change while it is watched.
 #[derive(Serialize)]
 struct WallAbout<'a> {
@@ -44,6 +58,8 @@ struct WallAbout<'a> {
     opens_at: Option<At>,
     closes_at: Option<At>,
     frozen_at: Option<At>,
+    /// How many are on it.
+    people: usize,
 }
 
 /// A row of the wall. It says nothing that is not for everybody.
@@ -79,13 +95,16 @@ impl State {
             rows.extend(self.row.iter().map(|row| ("campaign".to_owned(), Some(json(row)))));
             rows.extend(self.queue.iter().map(|row| ("queue".to_owned(), Some(row.clone()))));
         }
+        let connected = self.presences.connected();
+        rows.push(("present".to_owned(), Some(json(&Present { connected }))));
         for (session, seen) in self.seen(&self.changed) {
             rows.push((format!("c.{session}"), seen.view()));
         }
         let stirred = self.changed.union(&self.stirred).copied().collect();
         for (session, seen) in self.seen(&stirred) {
-            let is_there = seen.is_shown() && (seen.link.is_some() || seen.typing.is_some());
-            rows.push((format!("p.{session}"), is_there.then(|| json(&seen.presence()))));
+            let link = self.presences.of(*session);
+            let is_there = seen.is_shown() && (link.is_some() || seen.typing.is_some());
+            rows.push((format!("p.{session}"), is_there.then(|| json(&seen.presence(link)))));
         }
         rows
     }
@@ -98,6 +117,7 @@ impl State {
             opens_at: settings.opens_at,
             closes_at: settings.closes_at,
             frozen_at: settings.wall_frozen_at,
+            people: self.standings.ranking().len(),
         };
         (settings.wall != WallNames::Off).then(|| json(&about))
     }
@@ -112,6 +132,12 @@ impl State {
             self.standings.put(*session, score);
         }
         !changed.is_empty()
+    }
+
+    /// Which of the rows around them is a candidate's own.
+    pub(super) fn you(&self, session: SessionId) -> (String, Bytes) {
+        let you = You { key: wall_key(session), of: self.standings.ranking().len() };
+        ("you".to_owned(), json(&you))
     }
 
     /// The rows of people on the wall.
@@ -146,12 +172,12 @@ impl Seen {
         self.sitting.as_ref().is_some_and(|one| self.is_invited || one.started_at.is_some())
     }
 
-    fn presence(&self) -> Presence {
+    fn presence(&self, link: Option<Link>) -> Presence {
         let typed_at = self.typing.map(|typing| typing.at);
         Presence {
-            connected: self.link.is_some_and(|link| link.connected),
-            heard_at: self.link.map(|link| link.at).max(typed_at),
-            rtt_ms: self.link.and_then(|link| link.rtt_ms),
+            connected: link.is_some_and(Link::is_connected),
+            heard_at: link.map(|link| link.at).max(typed_at),
+            rtt_ms: link.and_then(|link| link.rtt_ms),
             typed_at,
             edits: self.typing.map_or(0, |typing| typing.edits),
         }

@@ -20,11 +20,22 @@ const AROUND: usize = 5;
 /// How long one is kept for which nobody asks.
 const KEPT: Duration = Duration::from_mins(1);
 
+/// What stands around a candidate.
+#[derive(Debug)]
+pub struct Place {
+    /// As of which change of the wall.
+    pub version: u64,
+    /// `None` if nothing can have changed.
+    pub rows: Option<Vec<(String, Bytes)>>,
+}
+
 /// See the module.
 pub(super) struct Wall {
     topic: Topic,
     /// What is sent to whoever does not say which rows they want.
     first: Ring,
+    /// Greater after each change, and in each later board.
+    version: u64,
     others: BTreeMap<Window, Other>,
 }
 
@@ -36,7 +47,7 @@ struct Other {
 impl Wall {
     pub(super) fn new(campaign: CampaignId, epoch: u64) -> Self {
         let topic = Topic::Wall(campaign);
-        Self { topic, first: Ring::new(topic, epoch), others: BTreeMap::new() }
+        Self { topic, first: Ring::new(topic, epoch), version: epoch, others: BTreeMap::new() }
     }
 
     pub(super) fn first(&self) -> &Ring {
@@ -64,6 +75,7 @@ impl State {
             return;
         }
         self.wall_heading_changed = false;
+        self.wall.version += 1;
         let rows = self.window_rows(Window::default());
         let frames = self.wall.first.become_these(rows);
         self.publish(frames);
@@ -87,8 +99,20 @@ impl State {
         other.ring.read(after)
     }
 
-    pub(super) fn place(&self, session: SessionId) -> Vec<(String, Bytes)> {
-        self.wall_rows(&self.standings.ranking().around(&session, AROUND))
+    pub(super) fn place(&self, session: SessionId, seen: u64) -> Place {
+        let version = self.wall.version;
+        Place { version, rows: (seen != version).then(|| self.around(session)) }
+    }
+
+    fn around(&self, session: SessionId) -> Vec<(String, Bytes)> {
+        let is_told = self.row.as_ref().is_some_and(|row| row.settings.tells_places());
+        let around = self.standings.ranking().around(&session, AROUND);
+        if !is_told || around.is_empty() {
+            return vec![];
+        }
+        let mut rows = self.wall_rows(&around);
+        rows.push(self.you(session));
+        rows
     }
 
     fn fill(&mut self, window: Window) {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actors::board::{Board, LinkRow, pass};
+use actors::board::{Board, Here, Roll, pass};
 use domain::{
     at::Ms,
     campaign::{self, Settings, WallNames},
@@ -69,6 +69,13 @@ impl Page {
     }
 }
 
+/// A gateway says who is connected to it.
+fn tell(world: &World, gate: &str, n: u64, whole: bool, here: &[u128], gone: &[u128]) {
+    let here = here.iter().map(|n| Here(id(*n), Some(20))).collect();
+    let gone = gone.iter().map(|n| id(*n)).collect();
+    pass(&world.deps, OF, format!("gate.{gate}"), &Roll { n, whole, here, gone });
+}
+
 async fn contacts(world: &World, candidates: u128) {
     for n in 1_000..1_000 + candidates {
         let contact = Contact {
@@ -85,7 +92,12 @@ async fn contacts(world: &World, candidates: u128) {
 async fn world(candidates: u128) -> World {
     let world = World::new().await;
     contacts(&world, candidates).await;
-    let long = Settings { time_allowed: Ms(3_600_000), wall: WallNames::Names, ..settings() };
+    let long = Settings {
+        time_allowed: Ms(3_600_000),
+        wall: WallNames::Names,
+        shows_place: true,
+        ..settings()
+    };
     create_campaign(&world, 1, candidates, long).await;
     world
 }
@@ -147,8 +159,7 @@ async fn us_077_a_removed_candidate_is_gone_from_the_board_unless_they_have_star
     let world = world(3).await;
     world.done(session(1_001), start()).await;
     let board = world.node().board(OF).await.unwrap();
-    let link = LinkRow { connected: true, at: world.now(), rtt_ms: None };
-    pass(&world.deps, OF, format!("link.{}", id(1_000)), &link);
+    tell(&world, "one", 1, true, &[1_000], &[]);
     sleep(Ms(500)).await;
     let mut page = Page::read(&board, MONITOR).await;
     assert!(page.rows.contains_key(&format!("p.{}", id(1_000))));
@@ -238,6 +249,10 @@ async fn solve(world: &World, candidates: impl IntoIterator<Item = u128>) {
     sleep(Ms(1_000)).await;
 }
 
+fn name(n: u128) -> serde_json::Value {
+    format!("Ada Number {n}").into()
+}
+
 /// Ranks and names, in the order of ranks and then names.
 fn ranks<'a>(rows: impl IntoIterator<Item = &'a serde_json::Value>) -> Vec<(u64, String)> {
     let text = |row: &serde_json::Value| row["name"].as_str().unwrap().replace("Ada Number ", "");
@@ -292,10 +307,16 @@ async fn a_candidate_is_told_their_place_with_five_above_and_below_while_there_i
     }
     solve(&world, 1_000..1_012).await;
     let place = async |n| {
-        let rows = board.place(id(n)).await.unwrap();
-        let rows: Vec<serde_json::Value> =
-            rows.iter().map(|(_, row)| serde_json::from_slice(row).unwrap()).collect();
-        ranks(&rows)
+        let rows = board.place(id(n), 0).await.unwrap().rows.unwrap();
+        let rows = rows.iter().map(|(key, row)| {
+            let row: serde_json::Value = serde_json::from_slice(row).unwrap();
+            (key.as_str(), row)
+        });
+        let rows: BTreeMap<_, _> = rows.collect();
+        let Some(you) = rows.get("you") else { return vec![] };
+        let own = &rows[you["key"].as_str().unwrap()];
+        assert_eq!((&own["name"], &you["of"]), (&name(n), &serde_json::json!(19)));
+        ranks(rows.iter().filter(|(key, _)| **key != "you").map(|(_, row)| row))
     };
     let around = |from: u64, to: u64| -> Vec<_> {
         (from..=to).map(|rank| (rank, (999 + rank).to_string())).collect()
@@ -303,10 +324,18 @@ async fn a_candidate_is_told_their_place_with_five_above_and_below_while_there_i
     assert_eq!(place(1_006).await, around(2, 12));
     assert_eq!(place(1_001).await, around(1, 7), "fewer above where there are no more");
     assert_eq!(place(1_019).await, [], "who has not started has no place");
-    let settings = Settings { wall: WallNames::Off, time_allowed: Ms(3_600_000), ..settings() };
-    world.done(campaign(1), to_campaign(campaign::Command::Configure { settings })).await;
-    sleep(Ms(1_000)).await;
-    assert_eq!(place(1_006).await, [], "nor is there one without a wall");
+    let version = board.place(id(1_006), 0).await.unwrap().version;
+    assert!(board.place(id(1_006), version).await.unwrap().rows.is_none(), "nothing is new");
+    for (wall, shows_place) in [(WallNames::Off, true), (WallNames::Names, false)] {
+        let settings = Settings { wall, shows_place, ..settings() };
+        let settings = Settings { time_allowed: Ms(3_600_000), ..settings };
+        world.done(campaign(1), to_campaign(campaign::Command::Configure { settings })).await;
+        sleep(Ms(1_000)).await;
+        assert_eq!(place(1_006).await, [], "nor is there one without a wall, or if it is off");
+        let shown = world.rows(Topic::Of(session(1_006))).await;
+        let row = shown.iter().find(|(key, _)| key == "session").unwrap();
+        assert_eq!(row.1["place"], serde_json::Value::Null);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,4 +357,58 @@ async fn a_wall_sends_at_most_four_frames_a_second_however_much_happens() {
     }
     let most = usize::try_from(took.0 * 4 / 1_000).unwrap() + 2;
     assert!((10..=most).contains(&seen.len()), "{} of at most {most}", seen.len());
+}
+
+/// Who is connected, by what the monitor shows; and how many, by what it counts.
+async fn connected(board: &Board) -> (Vec<u128>, u64) {
+    let page = Page::read(board, MONITOR).await;
+    let is_here = |n: &u128| {
+        let row = page.rows.get(&format!("p.{}", id(*n)));
+        row.is_some_and(|row| row["connected"] == true)
+    };
+    let count = page.rows["present"]["connected"].as_u64().unwrap();
+    ((1_000..1_010).filter(is_here).collect(), count)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_connected_is_right_within_two_seconds_and_counted_once_over_all_gateways() {
+    let world = world(3).await;
+    let board = world.node().board(OF).await.unwrap();
+    tell(&world, "one", 1, false, &[1_000, 1_001], &[]);
+    tell(&world, "two", 1, false, &[1_001], &[]);
+    sleep(Ms(500)).await;
+    assert_eq!(connected(&board).await, (vec![1_000, 1_001], 2));
+    tell(&world, "one", 2, false, &[], &[1_000, 1_001]);
+    sleep(Ms(500)).await;
+    assert_eq!(connected(&board).await, (vec![1_001], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_died_is_forgotten_with_its_people_and_a_lost_message_is_made_up_for() {
+    let world = world(3).await;
+    let board = world.node().board(OF).await.unwrap();
+    tell(&world, "one", 1, true, &[1_000], &[]);
+    tell(&world, "two", 1, true, &[1_001], &[]);
+    sleep(Ms(500)).await;
+    world.bus.lose(true);
+    tell(&world, "two", 2, false, &[1_002], &[1_001]);
+    world.bus.lose(false);
+    for n in 3..6 {
+        sleep(Ms(5_000)).await;
+        tell(&world, "two", n, true, &[1_002], &[]);
+    }
+    sleep(Ms(500)).await;
+    assert_eq!(connected(&board).await, (vec![1_002], 1), "one has died, two was heard again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_begins_asks_all_gateways_who_is_there() {
+    let world = world(1).await;
+    let mut asked = world.deps.bus.subscribe(Topic::Gateways);
+    let board = world.node().board(OF).await.unwrap();
+    let frame = asked.next().await.unwrap().frame().unwrap();
+    assert_eq!(frame.frame.rows[0].0, format!("roll_call.{OF}"));
+    tell(&world, "one", 7, true, &[1_000], &[]);
+    sleep(Ms(500)).await;
+    assert_eq!(connected(&board).await, (vec![1_000], 1));
 }

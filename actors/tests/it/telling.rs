@@ -139,7 +139,8 @@ async fn a_verdict_sent_twice_counts_once() {
 async fn time_for_all_is_for_those_who_were_there() {
     let world = World::new().await;
     create_campaign(&world, 1, 1, settings()).await;
-    let give = campaign::Command::GiveTime { session: None, by: Ms(5_000) };
+    let give =
+        campaign::Command::GiveTime { to: campaign::Gifted::All, by: Ms(5_000), reason: None };
     let (give, add) = (to_campaign(give), to_campaign(add(1_001)));
     tokio::join!(world.done(campaign(1), give), world.done(campaign(1), add));
     world.until(session(1_001), "invited", 1).await;
@@ -152,7 +153,7 @@ async fn time_for_all_is_for_those_who_were_there() {
 async fn who_is_added_to_a_paused_campaign_starts_when_it_goes_on() {
     let world = World::new().await;
     create_campaign(&world, 1, 1, settings()).await;
-    world.done(campaign(1), to_campaign(campaign::Command::Pause)).await;
+    world.done(campaign(1), to_campaign(campaign::Command::Pause { reason: None })).await;
     world.done(campaign(1), to_campaign(add(1_001))).await;
     for n in [1_000, 1_001] {
         world.until(session(n), "held", 1).await;

@@ -148,7 +148,7 @@ async fn an_outage_within_a_pause_gives_nothing_twice() {
     create_campaign(&world, 1, 1, settings()).await;
     sit(&world, 1_000, "a").await;
     let ended = ends_at(&world, 1_000).await;
-    world.done(campaign(1), to_campaign(domain::campaign::Command::Pause)).await;
+    world.done(campaign(1), to_campaign(domain::campaign::Command::Pause { reason: None })).await;
     world.until(session(1_000), "paused", 1).await;
     let paused_at = times(&world, session(1_000), "paused").await[0];
     world.kill().await;

@@ -68,8 +68,8 @@ fn nobodys_commands() -> Vec<Command> {
     vec![
         Command::ChangeTerms { terms: Terms::default() },
         Command::Repin { plan: std::sync::Arc::default() },
-        Command::GiveTime { by: Ms(1) },
-        Command::Pause,
+        Command::GiveTime { by: Ms(1), reason: None },
+        Command::Pause { reason: None },
         Command::Resume,
         Command::Announce { text: String::new() },
         Command::Cancel,
@@ -107,7 +107,7 @@ fn makers_do_what_is_theirs_and_administrators_everything() {
         let command = AnyCommand::Session(Box::new(command));
         assert_eq!(rights(&command), [ANY, OWN, NO, NO], "{command:?}");
     }
-    for command in [campaign::Command::Pause, campaign::Command::Archive] {
+    for command in [campaign::Command::Pause { reason: None }, campaign::Command::Archive] {
         assert_eq!(rights(&AnyCommand::Campaign(command)), [ANY, OWN, NO, NO]);
     }
 }
@@ -156,6 +156,7 @@ fn topics_are_seen_by_those_they_are_for() {
     assert_eq!(watch(Topic::Output(SubmissionId::from_u128(1))), [ANY, OWN, OWN, NO]);
     assert_eq!(watch(Topic::Monitor(campaign)), [ANY, OWN, NO, NO]);
     assert_eq!(watch(Topic::Wall(campaign)), [ANY, OWN, NO, OWN]);
+    assert_eq!(watch(Topic::Place(campaign)), [NO, NO, OWN, NO]);
     let nobodys = [
         Topic::Of(Stream::Campaign(campaign)),
         Topic::Of(Stream::Submission(SubmissionId::from_u128(1))),
@@ -167,6 +168,7 @@ fn topics_are_seen_by_those_they_are_for() {
         Topic::Campaigns,
         Topic::Queue,
         Topic::Unfiled,
+        Topic::Gateways,
     ];
     for topic in nobodys {
         assert_eq!(watch(topic), [NO; 4], "{topic}");

@@ -9,7 +9,7 @@ use axum::{
 };
 use domain::{
     at::{At, Ms},
-    campaign::{CampaignRow, Command, InvitedRow, Settings},
+    campaign::{CampaignRow, Command, Gifted, InvitedRow, Settings},
     command::AnyCommand,
     content::Content,
     ids::{CampaignId, PersonId, SessionId, TestId},
@@ -260,16 +260,32 @@ pub(crate) async fn announce(
 #[derive(Deserialize)]
 pub(crate) struct GiveTime {
     session: Option<SessionId>,
+    #[serde(default)]
+    tag: Option<String>,
     by_ms: Ms,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Why something is done, in words; a body without any is taken, too.
+#[derive(Default, Deserialize)]
+pub(crate) struct Reason {
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 pub(crate) async fn give_time(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<CampaignId>,
-    Json(GiveTime { session, by_ms: by }): Json<GiveTime>,
+    Json(GiveTime { session, tag, by_ms: by, reason }): Json<GiveTime>,
 ) -> Result<StatusCode, Refusal> {
-    command(&app, &caller, id, Command::GiveTime { session, by }).await
+    let to = match (session, tag) {
+        (Some(session), _) => Gifted::One(session),
+        (None, Some(tag)) => Gifted::Tag(tag),
+        (None, None) => Gifted::All,
+    };
+    command(&app, &caller, id, Command::GiveTime { to, by, reason }).await
 }
 
 pub(crate) async fn archive(
@@ -292,8 +308,10 @@ pub(crate) async fn pause(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<CampaignId>,
+    body: Option<Json<Reason>>,
 ) -> Result<StatusCode, Refusal> {
-    command(&app, &caller, id, Command::Pause).await
+    let Json(Reason { reason }) = body.unwrap_or_default();
+    command(&app, &caller, id, Command::Pause { reason }).await
 }
 
 pub(crate) async fn resume(

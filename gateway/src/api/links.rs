@@ -81,8 +81,13 @@ async fn end(app: &App, campaign: CampaignId, opens: Opens) -> Result<(), Refusa
         Opens::Session(session) => Who::Candidate(session),
         Opens::Wall => Who::Viewer(campaign),
     };
+    put_out(app, who).await
+}
+
+/// Puts somebody out, on every device.
+pub(super) async fn put_out(app: &App, who: Who) -> Result<(), Refusal> {
     app.node.deps.people.sign_out_everywhere(who).await?;
-    app.revoked.add(who, app.now());
+    app.live.end(app, &who.into());
     Ok(())
 }
 

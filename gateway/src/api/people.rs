@@ -232,6 +232,6 @@ async fn welcomed(app: &App, id: PersonId, token: &str) -> Result<Person, Refusa
 async fn sign_out(app: &App, person: &Person) -> Result<(), Refusal> {
     let who = Who::Person(person.id, person.role);
     app.node.deps.people.sign_out_everywhere(who).await?;
-    app.revoked.add(who, app.now());
+    app.live.end(app, &who.into());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One topic, passed on to all its sockets of this node.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
@@ -12,10 +13,12 @@ use domain::{
 use tokio::{
     sync::Semaphore,
     task::{AbortHandle, yield_now},
+    time::{MissedTickBehavior, interval},
 };
 
 use super::{
-    Fans,
+    Fans, Part, Watched,
+    readers::Readers,
     recent::{Frame, Recent},
     source::{Reading, Source},
     watch::{Ended, Watch},
@@ -28,10 +31,16 @@ const BATCH: usize = 64;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often a board is looked after.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often a board is asked for a window of its wall, and for what stands around somebody: it does
+/// not publish those.
+const ASK_WINDOW: Duration = Duration::from_millis(250);
+const ASK_PLACE: Duration = Duration::from_secs(1);
+/// How many readings are kept for those who read at the same time.
+const FRESH_MAX: usize = 8;
 
 /// See the module.
 pub(super) struct Fan {
-    topic: Topic,
+    watched: Watched,
     source: Source,
     state: Mutex<State>,
     /// The turn to read everything: whoever comes next may need what was just read.
@@ -47,34 +56,46 @@ struct State {
     recent: Recent,
     /// How many are being brought up to date.
     reading: usize,
-    /// Everything, as it was read last for one of those.
-    fresh: Option<Arc<Reading>>,
+    /// What was read last for those, each from another place on: whoever comes back with many others
+    /// reads what they do.
+    fresh: VecDeque<Arc<Reading>>,
 }
 
 /// What all topics of a node have in common.
 #[derive(Clone)]
 pub(super) struct Shares {
     pub(super) fans: Arc<Fans>,
-    pub(super) readers: Arc<Semaphore>,
+    pub(super) readers: Arc<Readers>,
     pub(super) tasks: Tasks,
 }
 
 impl Fan {
     /// Subscribes first: what is published while somebody reads is behind what they read.
-    pub(super) fn start(app: &Shared, topic: Topic, shared: Shares) -> Arc<Self> {
-        let subscription = app.node.deps.bus.subscribe(topic);
-        let source = Source::new(app, topic);
+    pub(super) fn start(app: &Shared, watched: Watched, shared: Shares) -> Arc<Self> {
+        let source = Source::new(app, watched);
         let fan = Arc::new(Self {
-            topic,
+            watched,
             source,
             state: Mutex::default(),
             turn: Semaphore::new(1),
             shared,
             pump: OnceLock::new(),
         });
-        let pump = fan.shared.tasks.spawn(pump(Arc::downgrade(&fan), subscription, topic));
+        let (weak, tasks) = (Arc::downgrade(&fan), &fan.shared.tasks);
+        let pump = match watched.part {
+            Part::Whole => {
+                let subscription = app.node.deps.bus.subscribe(watched.topic);
+                tasks.spawn(pump(weak, subscription, watched.topic))
+            }
+            Part::Rows(_) => tasks.spawn(poll(weak, ASK_WINDOW)),
+            Part::Around(_) => tasks.spawn(poll(weak, ASK_PLACE)),
+        };
         fan.pump.set(pump).ok();
         fan
+    }
+
+    pub(super) fn watched(&self) -> Watched {
+        self.watched
     }
 
     pub(super) fn add(&self, watch: &Arc<Watch>) {
@@ -97,7 +118,7 @@ impl Fan {
             state.recent.add(&frame, kept);
             Arc::clone(&state.watches)
         };
-        let latest = is_joined(self.topic);
+        let latest = is_joined(self.watched.topic);
         for watches in watches.chunks(BATCH) {
             for watch in watches.iter().filter(|watch| !watch.take(&frame, latest)) {
                 self.bring_up_to_date(watch);
@@ -125,16 +146,40 @@ impl Fan {
 
     async fn read(&self, after: (u64, u64)) -> Result<Arc<Reading>, Unavailable> {
         let epoch = self.source.epoch().or_else(|| self.state().recent.epoch());
-        if after.1 > 0 && epoch == Some(after.0) {
-            return self.source.read(after).await.map(Arc::new);
-        }
+        let resumes = after.1 > 0 && epoch == Some(after.0);
+        let from = if resumes { after } else { (0, 0) };
         let _turn = self.turn.acquire().await;
-        if let Some(reading) = self.state().fresh() {
+        if let Some(reading) = self.state().fresh(from) {
             return Ok(reading);
         }
-        let reading = Arc::new(self.source.read((0, 0)).await?);
-        self.state().fresh = Some(Arc::clone(&reading));
+        let reading = Arc::new(self.source.read(from).await?);
+        let mut state = self.state();
+        state.fresh.retain(|known| known.from != from);
+        if FRESH_MAX <= state.fresh.len() {
+            state.fresh.pop_front();
+        }
+        state.fresh.push_back(Arc::clone(&reading));
         Ok(reading)
+    }
+
+    /// Passes on what a board answered that does not publish it. Answers up to where that is.
+    async fn pass_polled(
+        self: &Arc<Self>,
+        frames: &[Arc<Published>],
+        after: (u64, u64),
+    ) -> (u64, u64) {
+        let Some((first, last)) = frames.first().zip(frames.last()) else { return after };
+        let head = (last.frame.epoch, last.frame.seq);
+        if first.frame.reset {
+            // Whoever is being brought up to date may have read before.
+            self.state().recent.hear_of(head);
+            self.begin_anew();
+        } else {
+            for published in frames {
+                self.pass(published).await;
+            }
+        }
+        head
     }
 
     /// Joins what was read with what comes; `false` if something is missing in between.
@@ -151,9 +196,10 @@ impl Fan {
 }
 
 impl State {
-    /// What was read just now, if all that came since is known.
-    fn fresh(&self) -> Option<Arc<Reading>> {
-        self.fresh.clone().filter(|reading| self.recent.since(reading.after).is_some())
+    /// What was read just now from there on, if all that came since is known.
+    fn fresh(&self, from: (u64, u64)) -> Option<Arc<Reading>> {
+        let fresh = self.fresh.iter().find(|reading| reading.from == from).cloned();
+        fresh.filter(|reading| self.recent.since(reading.after).is_some())
     }
 }
 
@@ -164,8 +210,8 @@ impl Drop for Fan {
         }
         let mut fans = self.shared.fans.lock().unwrap_or_else(PoisonError::into_inner);
         // Another one may be in its place already.
-        if fans.get(&self.topic).is_some_and(|fan| fan.strong_count() == 0) {
-            fans.remove(&self.topic);
+        if fans.get(&self.watched).is_some_and(|fan| fan.strong_count() == 0) {
+            fans.remove(&self.watched);
         }
     }
 }
@@ -189,9 +235,24 @@ async fn pump(fan: Weak<Fan>, mut changes: Box<dyn Subscription>, topic: Topic) 
     }
 }
 
+/// Asks again and again, until nobody watches.
+async fn poll(fan: Weak<Fan>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut after = (0, 0);
+    loop {
+        ticks.tick().await;
+        let Some(fan) = fan.upgrade() else { return };
+        // A board that is gone is made anew with the next question.
+        if let Ok(frames) = fan.source.since(after).await {
+            after = fan.pass_polled(&frames, after).await;
+        }
+    }
+}
+
 /// Whether only what is latest matters.
 fn is_joined(topic: Topic) -> bool {
-    matches!(topic, Topic::Monitor(_) | Topic::Wall(_))
+    matches!(topic, Topic::Monitor(_) | Topic::Wall(_) | Topic::Place(_))
 }
 
 /// Brings one watch up to date.
@@ -205,7 +266,7 @@ impl Reader {
         loop {
             // A slow socket waits without a place that others could use.
             self.watch.outbox.room().await.map_err(|_| Ended)?;
-            let Ok(place) = self.fan.shared.readers.acquire().await else { return Ok(()) };
+            let place = self.fan.shared.readers.place(self.watch.rank).await;
             let Ok(reading) = self.fan.read(self.watch.after()?).await else {
                 drop(place);
                 tokio::time::sleep(AGAIN).await;
@@ -230,7 +291,7 @@ impl Drop for Reader {
         state.reading -= 1;
         if state.reading == 0 {
             state.recent.clear();
-            state.fresh = None;
+            state.fresh.clear();
         }
     }
 }

@@ -51,6 +51,11 @@ impl Recent {
         }
     }
 
+    /// There is a frame that was not passed on.
+    pub(super) fn hear_of(&mut self, head: (u64, u64)) {
+        self.head = self.head.max(Some(head));
+    }
+
     /// Nobody needs them any more.
     pub(super) fn clear(&mut self) {
         *self = Self { head: self.head, ..Self::default() };

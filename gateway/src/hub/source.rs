@@ -9,12 +9,13 @@ use actors::{board::Board, journal::STREAM_EPOCH};
 use bytes::Bytes;
 use domain::{
     frame::RowsFrame,
-    ids::{CampaignId, SubmissionId},
+    ids::SubmissionId,
     ports::{AppendError, Published, RowQuery, Unavailable},
     rows::Topic,
     stream::Stream,
 };
 
+use super::{Part, Watched, around::Around};
 use crate::{
     app::{App, Shared},
     socket::wire::{self, Kind},
@@ -29,6 +30,8 @@ const PAGE_BYTES: usize = 48 * 1024;
 pub(super) struct Source {
     app: Weak<App>,
     topic: Topic,
+    part: Part,
+    around: Option<Around>,
     /// Kept at work as long as somebody watches.
     board: Mutex<Option<Arc<Board>>>,
     whole: Mutex<Option<Whole>>,
@@ -44,12 +47,19 @@ struct Whole {
 /// What was read: whole frames for a socket, and up to where they bring it.
 pub(super) struct Reading {
     pub(super) pages: Vec<Bytes>,
+    /// From behind where on; 0 and 0 for everything.
+    pub(super) from: (u64, u64),
     pub(super) after: (u64, u64),
 }
 
 impl Source {
-    pub(super) fn new(app: &Shared, topic: Topic) -> Self {
-        Self { app: Arc::downgrade(app), topic, board: Mutex::default(), whole: Mutex::default() }
+    pub(super) fn new(app: &Shared, Watched { topic, part }: Watched) -> Self {
+        let around = match (topic, part) {
+            (Topic::Place(campaign), Part::Around(session)) => Some(Around::new(campaign, session)),
+            _ => None,
+        };
+        let app = Arc::downgrade(app);
+        Self { app, topic, part, around, board: Mutex::default(), whole: Mutex::default() }
     }
 
     /// The epoch of a stream's own topic, which resumes across owners.
@@ -65,11 +75,9 @@ impl Source {
 
     /// What changed since `after` (epoch and seq), or everything.
     pub(super) async fn read(&self, after: (u64, u64)) -> Result<Reading, Unavailable> {
-        let app = self.app.upgrade().ok_or_else(|| unavailable("the server stops"))?;
-        match self.topic {
-            Topic::Monitor(campaign) | Topic::Wall(campaign) => {
-                self.joined(&app, campaign, after).await
-            }
+        let app = self.app()?;
+        let reading = match self.topic {
+            Topic::Monitor(_) | Topic::Wall(_) | Topic::Place(_) => self.joined(after).await,
             Topic::Output(submission) => Ok(output(&app, submission)),
             Topic::Of(stream) => self.stream(&app, stream, after.1).await,
             Topic::Candidates(_)
@@ -77,8 +85,35 @@ impl Source {
             | Topic::Tests
             | Topic::Campaigns
             | Topic::Queue
-            | Topic::Unfiled => Err(unavailable("this is for no page")),
-        }
+            | Topic::Unfiled
+            | Topic::Gateways => Err(unavailable("this is for no page")),
+        };
+        reading.map(|reading| Reading { from: after, ..reading })
+    }
+
+    /// What a board has made since `after`.
+    pub(super) async fn since(
+        &self,
+        after: (u64, u64),
+    ) -> Result<Vec<Arc<Published>>, Unavailable> {
+        let app = self.app()?;
+        let (Topic::Monitor(campaign) | Topic::Wall(campaign) | Topic::Place(campaign)) =
+            self.topic
+        else {
+            return Err(unavailable("no board has this"));
+        };
+        let board = app.node.board(campaign).await.ok_or_else(|| unavailable("no board"))?;
+        let frames = match (self.part, &self.around) {
+            (_, Some(around)) => around.read(&app, &board, after).await,
+            (Part::Rows(window), None) => board.read_window(window, after).await,
+            (Part::Whole | Part::Around(_), None) => board.read(self.topic, after).await,
+        };
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+        frames.ok_or_else(|| unavailable("no board"))
+    }
+
+    fn app(&self) -> Result<Shared, Unavailable> {
+        self.app.upgrade().ok_or_else(|| unavailable("the server stops"))
     }
 
     /// A topic of one stream: read from the store, resumable by its seq.
@@ -114,21 +149,15 @@ impl Source {
     }
 
     /// A topic that a board joins: resumable from its last frames, otherwise anew.
-    async fn joined(
-        &self,
-        app: &App,
-        campaign: CampaignId,
-        after: (u64, u64),
-    ) -> Result<Reading, Unavailable> {
-        let board = app.node.board(campaign).await.ok_or_else(|| unavailable("no board"))?;
-        let frames = board.read(self.topic, after).await.ok_or_else(|| unavailable("no board"))?;
-        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+    async fn joined(&self, after: (u64, u64)) -> Result<Reading, Unavailable> {
+        let frames = self.since(after).await?;
         let Some((first, last)) = frames.first().zip(frames.last()) else {
-            return Ok(Reading { pages: vec![], after });
+            return Ok(Reading { pages: vec![], from: after, after });
         };
         let after = (last.frame.epoch, last.frame.seq);
         if first.frame.reset {
-            return Ok(Reading { pages: self.shared(first, &frames), after });
+            let from = (0, 0);
+            return Ok(Reading { pages: self.shared(first, &frames), from, after });
         }
         Ok(pages(self.topic, after, first.frame.prev, latest(&frames)))
     }
@@ -195,7 +224,8 @@ fn pages(
         let (epoch, seq) = after;
         wire(&RowsFrame { topic, epoch, seq, prev, reset, more: n < last, rows })
     };
-    Reading { pages: pages.into_iter().enumerate().map(page).collect(), after }
+    let pages = pages.into_iter().enumerate().map(page).collect();
+    Reading { pages, from: (0, 0), after }
 }
 
 fn wire(frame: &RowsFrame) -> Bytes {

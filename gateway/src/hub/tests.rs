@@ -12,7 +12,7 @@ use domain::{
     at::At,
     frame::RowsFrame,
     ids::{CommandId, SessionId},
-    ports::{Append, Published},
+    ports::{Append, EventStore, Published},
     rows::RowChange,
     stream::{Recorded, Stream},
 };
@@ -32,13 +32,11 @@ use tokio::{
     task::JoinSet,
 };
 
+mod counted;
+
+use self::counted::Counted;
 use super::*;
-use crate::{
-    app::{App, Connected, Revoked},
-    limits::Limits,
-    setup::Setup,
-    socket::outbox::Outbox,
-};
+use crate::{app::App, limits::Limits, live::Live, setup::Setup, socket::outbox::Outbox};
 
 /// How many times somebody is cut off.
 const CUTS: usize = 2_000;
@@ -46,9 +44,16 @@ const CUTS: usize = 2_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn app() -> Shared {
-    let store = Arc::new(Memory::new());
+    app_on(Arc::new(Memory::new()), |store| store).await
+}
+
+/// The same, its streams read through what `before` makes of the store.
+async fn app_on(
+    store: Arc<Memory>,
+    before: impl FnOnce(Arc<Memory>) -> Arc<dyn EventStore>,
+) -> Shared {
     let deps = Deps {
-        store: store.clone(),
+        store: before(store.clone()),
         shards: store.clone(),
         blobs: store.clone(),
         people: store,
@@ -67,13 +72,17 @@ async fn app() -> Shared {
         setup: Setup::default(),
         limits: Limits::default(),
         url: String::new(),
-        connected: Connected::default(),
+        live: Live::new(),
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
         metrics: crate::metrics::Metrics::new(),
-        revoked: Revoked::default(),
     })
+}
+
+fn watch_whole(app: &Shared, topic: Topic, outbox: &Outbox, after: (u64, u64)) -> Watching {
+    let watched = Watched { topic, part: Part::Whole };
+    Hub::watch(app, watched, outbox.clone(), after, Rank::Candidate).unwrap()
 }
 
 /// A stream that somebody writes; its frames may get lost on the bus.
@@ -190,7 +199,7 @@ async fn follow(
         // Who is cut off in the middle of a reading has seen nothing of it, as the page says, too.
         view.clone_from(&whole);
         let (outbox, mut client) = pair().await;
-        let _watching = Hub::watch(&app, topic, outbox.clone(), (view.epoch, view.seq));
+        let _watching = watch_whole(&app, topic, &outbox, (view.epoch, view.seq));
         let mut left = random.u32(0..12);
         let is_cut_off = loop {
             let frame = tokio::select! {
@@ -252,8 +261,8 @@ async fn the_last_watcher_takes_the_subscription_with_them() {
     let app = app().await;
     let mut writer = Writer::new(&app);
     let (outbox, mut client) = pair().await;
-    let one = Hub::watch(&app, writer.topic(), outbox.clone(), (0, 0));
-    let other = Hub::watch(&app, writer.topic(), outbox.clone(), (0, 0));
+    let one = watch_whole(&app, writer.topic(), &outbox, (0, 0));
+    let other = watch_whole(&app, writer.topic(), &outbox, (0, 0));
     hear(&mut client).await.unwrap();
     drop(one);
     assert_eq!(app.hub.0.fans.lock().unwrap().len(), 1);
@@ -271,8 +280,8 @@ async fn a_slow_socket_is_ended_at_its_limit_and_holds_up_nobody() {
     let mut writer = Writer::new(&app);
     let (slow, _unread) = pair().await;
     let (quick, mut client) = pair().await;
-    let _slow = Hub::watch(&app, writer.topic(), slow.clone(), (0, 0));
-    let _quick = Hub::watch(&app, writer.topic(), quick.clone(), (0, 0));
+    let _slow = watch_whole(&app, writer.topic(), &slow, (0, 0));
+    let _quick = watch_whole(&app, writer.topic(), &quick, (0, 0));
     let mut view = View::default();
     view.take(&hear(&mut client).await.unwrap()).unwrap();
     let row = || Some(Bytes::from(format!("\"{}\"", "x".repeat(10_000))));
@@ -289,4 +298,94 @@ async fn a_slow_socket_is_ended_at_its_limit_and_holds_up_nobody() {
     assert_eq!(view.resets, 1);
     // It ends by itself: nothing more is taken.
     tokio::time::timeout(PATIENCE, slow.drain()).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_comes_back_with_many_others_reads_what_they_read() {
+    let counted = Arc::new(Counted::new(Arc::new(Memory::new())));
+    let store = Arc::clone(&counted);
+    let app = app_on(Arc::clone(counted.inner()), |_| store).await;
+    let mut writer = Writer::new(&app);
+    for n in 0..5 {
+        writer.write(vec![(format!("row{n}"), Some(Bytes::from_static(b"1")))], false).await;
+    }
+    let before = counted.reads();
+    // While the first reading waits, all come: new ones, and ones who were away for a moment.
+    counted.hold(true);
+    let mut all = vec![];
+    for after in [(0, 0), (1, 3)] {
+        for _ in 0..200 {
+            let (outbox, client) = pair().await;
+            all.push((watch_whole(&app, writer.topic(), &outbox, after), client));
+        }
+    }
+    tokio::task::yield_now().await;
+    counted.hold(false);
+    for (watching, client) in &mut all {
+        let rows = tokio::time::timeout(PATIENCE, hear(client)).await.unwrap().unwrap();
+        assert_eq!(rows.seq, 5);
+        assert_eq!(rows.rows.len(), if rows.reset { 5 } else { 2 });
+        assert_eq!(watching.of().topic, writer.topic());
+    }
+    assert_eq!(
+        counted.reads() - before,
+        2,
+        "one for each place to go on from, not for each of 400"
+    );
+}
+
+#[tokio::test]
+async fn candidates_are_served_before_any_number_of_spectators_has_been() {
+    let counted = Arc::new(Counted::new(Arc::new(Memory::new())));
+    let store = Arc::clone(&counted);
+    let app = app_on(Arc::clone(counted.inner()), |_| store).await;
+    counted.hold(true);
+    // Each of another session, as administrators may look at them, so that each reads for itself.
+    let mut spectators = vec![];
+    for n in 1_000..1_300 {
+        let (outbox, client) = pair().await;
+        let topic = Topic::Of(Stream::Session(SessionId::from_u128(n)));
+        let watched = Watched { topic, part: Part::Whole };
+        let watching = Hub::watch(&app, watched, outbox, (0, 0), Rank::Other).unwrap();
+        spectators.push((watching, client));
+    }
+    let (outbox, mut client) = pair().await;
+    let topic = Topic::Of(Stream::Session(SessionId::from_u128(1)));
+    let _candidate = watch_whole(&app, topic, &outbox, (0, 0));
+    // Nobody of the others is through, and the candidate's reading has begun.
+    let begun = async {
+        while !counted.has_read(topic) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("the candidate waits behind spectators");
+    assert!(counted.waiting() < 64, "{} read at once", counted.waiting());
+    counted.hold(false);
+    hear(&mut client).await.unwrap();
+    for (_, client) in &mut spectators {
+        tokio::time::timeout(PATIENCE, hear(client)).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_wall_is_looked_at_in_so_many_windows_and_no_more() {
+    let app = app().await;
+    let campaign = domain::ids::CampaignId::from_u128(1);
+    let look = async |from| {
+        let part = Part::Rows(Window { from, count: 10 });
+        let (outbox, _client) = pair().await;
+        let watched = Watched { topic: Topic::Wall(campaign), part };
+        Hub::watch(&app, watched, outbox, (0, 0), Rank::Other)
+    };
+    let mut all = vec![];
+    for from in 0..64 {
+        all.push(look(from).await.unwrap());
+    }
+    all.push(look(7).await.unwrap());
+    assert_eq!(look(64).await.err(), Some(TooManyWindows));
+    drop(all);
+    // Whoever still reads for them finds out first.
+    while let Err(TooManyWindows) = look(64).await {
+        tokio::task::yield_now().await;
+    }
 }

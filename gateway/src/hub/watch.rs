@@ -4,12 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::recent::Frame;
+use super::{Rank, recent::Frame};
 use crate::socket::outbox::{Offered, Outbox};
 
 /// See the module.
 pub(super) struct Watch {
     pub(super) outbox: Outbox,
+    pub(super) rank: Rank,
     seen: Mutex<Seen>,
 }
 
@@ -49,8 +50,8 @@ pub(super) fn fit(after: (u64, u64), frame: &Frame) -> Fit {
 }
 
 impl Watch {
-    pub(super) fn new(outbox: Outbox, after: (u64, u64)) -> Self {
-        Self { outbox, seen: Mutex::new(Seen { after, state: State::Behind }) }
+    pub(super) fn new(outbox: Outbox, after: (u64, u64), rank: Rank) -> Self {
+        Self { outbox, rank, seen: Mutex::new(Seen { after, state: State::Behind }) }
     }
 
     /// Sends the frame that was just made. Answers `false` if the watch has to be brought up to date.

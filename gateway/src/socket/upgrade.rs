@@ -3,31 +3,48 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request, State},
-    http::StatusCode,
+    extract::{Request, State},
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use domain::frame::{VERSION, close};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 use tungstenite::handshake::server::create_response_with_body;
 
-use super::{outbox::Outbox, serve};
-use crate::{app::Shared, caller::Caller, error::Refusal};
+use super::{outbox::Outbox, serve, turn_away};
+use crate::{
+    app::Shared,
+    caller::Caller,
+    error::Refusal,
+    live::{Key, TooMany},
+};
 
-/// Opens a socket. Who it is, is known by its cookies; nobody may watch walls only.
+/// Opens a socket. Who it is, is known by its cookies; while the store is away nobody is known, and
+/// everybody comes back.
 pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let Ok(caller) = Caller::from_request_parts(&mut parts, &app).await;
+    let since = Instant::now();
+    let caller = match Caller::look_up(&app, &parts.headers).await {
+        Ok(caller) => caller,
+        Err(unavailable) => return Refusal::from(unavailable).into_response(),
+    };
+    let speaks_ours = speaks_ours(&parts.uri);
     let upgrade = parts.extensions.remove::<OnUpgrade>();
     let asked = axum::http::Request::from_parts(parts, ());
     match (create_response_with_body(&asked, Body::empty), upgrade) {
         (Ok(response), Some(upgrade)) => {
             let tasks = app.tasks.clone();
             tasks.spawn(async move {
-                if let Some((stream, first)) = upgrade.await.ok().and_then(taken_apart) {
-                    serve(app, caller, Outbox::new(stream), first).await;
+                let Some((stream, first)) = upgrade.await.ok().and_then(taken_apart) else {
+                    return;
+                };
+                if speaks_ours {
+                    let_in(app, caller, since, stream, first).await;
+                } else {
+                    turn_away(app, Outbox::new(stream), first, close::OTHER_VERSION).await;
                 }
             });
             response
@@ -39,9 +56,46 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Respons
     }
 }
 
+async fn let_in(app: Shared, caller: Caller, since: Instant, stream: TcpStream, first: Bytes) {
+    let address = stream.peer_addr().ok().map(|address| Key::Address(address.ip()));
+    let keys = caller.all().into_iter().map(Key::from).chain(caller.tokens().map(Key::Token));
+    let door = app.live.doors.open(keys.chain(address).collect(), since);
+    let outbox = Outbox::new(stream);
+    match door {
+        Ok(door) => serve(app, caller, door, outbox, first).await,
+        Err(TooMany) => turn_away(app, outbox, first, close::TOO_MANY).await,
+    }
+}
+
+/// Whether the client speaks this version, `?v=1`; who does not say speaks the first one.
+fn speaks_ours(uri: &Uri) -> bool {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    let version = pairs.find_map(|pair| pair.strip_prefix("v="));
+    version.is_none_or(|version| version == VERSION.to_string())
+}
+
 /// The stream, and what was read of it already.
 fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
     // A copy, of mostly nothing: the bytes share hyper's buffer of 16 KiB, which would live as long.
     Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_another_protocol_and_none_is_the_first() {
+        for (uri, is_ours) in [
+            ("/ws?v=1", true),
+            ("/ws?x=2&v=1", true),
+            ("/ws", true),
+            ("/ws?v=2", false),
+            ("/ws?v=", false),
+            ("/ws?v=01", false),
+        ] {
+            assert_eq!(speaks_ours(&uri.parse().unwrap()), is_ours, "{uri}");
+        }
+    }
 }

@@ -2,64 +2,69 @@
 
 use std::collections::VecDeque;
 
-use domain::at::{At, Ms};
+use domain::at::Ms;
+use tokio::time::Instant;
 
 /// How many measurements count: a quarter of a minute for a candidate.
 const LATEST: usize = 5;
-
-/// A ping carries when it was sent; it is answered by the same (RFC 6455, section 5.5.3).
-type Sent = [u8; 8];
+/// How many pings without an answer are remembered; more than come in the longest silence.
+const ASKED_MAX: usize = 8;
 
 /// The last measurements. A pong can be late for many reasons and early for none, so the smallest
 /// of them is nearest to the truth (RFC 5905, section 10, the clock filter).
+///
+/// A ping has a number that nobody can guess, and only its first answer counts: who makes up
+/// answers, or says one again, measures nothing.
 #[derive(Default)]
 pub(super) struct Way {
-    latest: VecDeque<Ms>,
-    /// The last pings that are not answered yet.
-    asked: VecDeque<Sent>,
+    asked: VecDeque<([u8; 8], Instant)>,
+    measured: VecDeque<Ms>,
 }
 
 impl Way {
-    /// What a ping carries that is sent at `now`.
-    pub(super) fn ping(&mut self, now: At) -> Sent {
-        let sent = now.0.to_be_bytes();
-        if self.asked.len() == LATEST {
+    /// The payload of a ping that is sent now.
+    pub(super) fn ask(&mut self, now: Instant) -> [u8; 8] {
+        if self.asked.len() == ASKED_MAX {
             self.asked.pop_front();
         }
-        self.asked.push_back(sent);
-        sent
+        let number = fastrand::u64(..).to_be_bytes();
+        self.asked.push_back((number, now));
+        number
     }
 
-    /// A pong came. Only the answer to a ping counts, and once: whoever makes one up, of an earlier
-    /// time, would be given what they say their way takes.
-    pub(super) fn pong(&mut self, carried: &[u8], now: At) {
-        let Some(place) = self.asked.iter().position(|sent| *sent == *carried) else { return };
-        if let Some(sent) = self.asked.remove(place) {
-            self.measured(now - At(i64::from_be_bytes(sent)));
+    /// Takes the payload of a pong. Answers whether it answers a ping of ours. Earlier ones are
+    /// forgotten then: a client may answer only the last of several (RFC 6455, section 5.5.3).
+    pub(super) fn answered(&mut self, payload: &[u8], now: Instant) -> bool {
+        let Some(place) = self.asked.iter().position(|(number, _)| number == payload) else {
+            return false;
+        };
+        let Some((_, sent)) = self.asked.drain(..=place).next_back() else { return false };
+        if self.measured.len() == LATEST {
+            self.measured.pop_front();
         }
-    }
-
-    fn measured(&mut self, rtt: Ms) {
-        if self.latest.len() == LATEST {
-            self.latest.pop_front();
-        }
-        self.latest.push_back(rtt.max(Ms(0)));
+        let took = now.saturating_duration_since(sent).as_millis();
+        self.measured.push_back(Ms(i64::try_from(took).unwrap_or(i64::MAX)));
+        true
     }
 
     /// The smallest of the last few; 0 before the first.
     pub(super) fn rtt(&self) -> Ms {
-        self.latest.iter().copied().min().unwrap_or_default()
+        self.measured.iter().copied().min().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn rtt_after(all: &[i64]) -> Ms {
-        let mut way = Way::default();
+    fn rtt_after(all: &[u64]) -> Ms {
+        let (mut way, mut now) = (Way::default(), Instant::now());
         for ms in all {
-            way.measured(Ms(*ms));
+            let ping = way.ask(now);
+            now += Duration::from_millis(*ms);
+            assert!(way.answered(&ping, now));
         }
         way.rtt()
     }
@@ -71,30 +76,29 @@ mod tests {
         // A way that has become longer is believed once the short one is forgotten.
         assert_eq!(rtt_after(&[20, 300, 310, 300, 305]), Ms(20));
         assert_eq!(rtt_after(&[20, 300, 310, 300, 305, 300]), Ms(300));
-        // A clock that was set back in between.
-        assert_eq!(rtt_after(&[-5]), Ms(0));
-    }
-
-    #[test]
-    fn an_answer_to_a_ping_that_was_never_sent_counts_for_nothing() {
-        let mut way = Way::default();
-        let sent = way.ping(At(9_000));
-        way.pong(&At(4_000).0.to_be_bytes(), At(9_010));
-        way.pong(b"short", At(9_010));
-        assert_eq!(way.rtt(), Ms(0));
-        let next = way.ping(At(12_000));
-        way.pong(&sent, At(12_500));
-        way.pong(&next, At(12_510));
-        assert_eq!(way.rtt(), Ms(510), "a way may be longer than pings are apart");
-        // Once answered, it cannot be answered later as well.
-        for late in 0..10 {
-            way.pong(&next, At(12_900 + late));
-        }
-        assert_eq!((way.rtt(), way.latest.len()), (Ms(510), 2));
     }
 
     #[test]
     fn who_answers_one_ping_late_gains_nothing() {
         assert_eq!(rtt_after(&[20, 20, 20, 250, 20]), Ms(20));
+    }
+
+    #[test]
+    fn who_lies_about_pings_gains_nothing() {
+        let (mut way, began) = (Way::default(), Instant::now());
+        let at = |ms| began + Duration::from_millis(ms);
+        let first = way.ask(at(0));
+        assert!(way.answered(&first, at(20)));
+        for n in 0..100_u64 {
+            // What was answered already, times, nothing, and far too much.
+            assert!(!way.answered(&first, at(240 + n)));
+            assert!(!way.answered(&(n * 1_000).to_be_bytes(), at(300)));
+            assert!(!way.answered(&[], at(300)) && !way.answered(&[0; 125], at(300)));
+        }
+        assert_eq!(way.rtt(), Ms(20));
+        let (older, newer) = (way.ask(at(400)), way.ask(at(500)));
+        assert!(way.answered(&newer, at(520)));
+        assert!(!way.answered(&older, at(521)), "a later answer was there first");
+        assert_eq!(way.rtt(), Ms(20));
     }
 }

@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actors::{ask::Meta, deps::Deps, node::Node};
+use actors::{
+    ask::Meta,
+    deps::Deps,
+    node::{self, Node},
+};
 use anyhow::ensure;
 use domain::{
     at::{At, Ms},
@@ -31,6 +35,7 @@ use serde::Deserialize;
 use storage::{
     SystemClock,
     bus::LocalBus,
+    local::{LocalLeases, LocalWire},
     memory::Memory,
     sqlite::{Options, Sqlite},
 };
@@ -69,7 +74,7 @@ pub(super) async fn measure(
     } else {
         deps(&Sqlite::open(scratch.path(), Options::default()).await?, &bus)
     };
-    let node = Node::start(deps, "timers", 0).await?;
+    let node = Node::start(deps, node::Options::alone("timers", 0)).await?;
     let apart_us = i64::from(config.ending_s) * 1_000_000 / i64::from(config.timers.max(1));
     let first = SystemClock.now() + Ms::from_secs(config.starting_s);
     let ends = Ends { first, apart_us };
@@ -132,6 +137,8 @@ where
         clock: Arc::new(SystemClock),
         sandbox: Arc::new(FakeSandbox::new()),
         heads: Arc::default(),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
     }
 }
 

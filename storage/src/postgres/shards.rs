@@ -40,24 +40,6 @@ const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id"
 
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// What another took in the moment before is seen when its lock is, and left out. In order of id,
-/// as every writer locks them.
-const TAKE_AFTER: &str = "
-    WITH mine AS (
-        SELECT shards.id, alive_at FROM shards
-        JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id, epoch)
-        ORDER BY shards.id FOR NO KEY UPDATE OF shards),
-    missed AS (
-        INSERT INTO outages (shard, from_at, to_at)
-        SELECT id, alive_at, $4 FROM mine WHERE alive_at < $4
-        ON CONFLICT DO NOTHING)
-    UPDATE shards SET epoch = epoch + 1, owner = $3, alive_at = $4 FROM mine
-    WHERE shards.id = mine.id RETURNING shards.id, epoch";
-
-const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id";
-
-const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-
 /// In order of id, as every writer locks them.
 const ALIVE: &str = "
     WITH mine AS (

@@ -162,6 +162,34 @@ test('what is typed goes out at once or not at all, and a refusal is kept', () =
   expect(live.untyped).toBe(null);
 });
 
+test('another window of a wall begins anew, and what still comes of the one before is not put', () => {
+  const { live, server } = connected();
+  const topic = live.watch('wall.1');
+  server.says({ ...rows('wall.1', 4, { reset: true, rows: [{ key: 'a', value: 1 }] }), epoch: 9 });
+  live.look_at(topic, { from: 200, count: 11 });
+  expect(server.heard('watch').at(-1)).toEqual({ type: 'watch', topic: 'wall.1', window: { from: 200, count: 11 } });
+  server.says({ ...rows('wall.1', 5, { prev: 4, rows: [{ key: 'b', value: 2 }] }), epoch: 9 });
+  expect(topic.rows.has('b')).toBe(false);
+  // Each window has epochs of its own: this one was looked at by somebody before.
+  server.says({ ...rows('wall.1', 2, { reset: true, rows: [{ key: 'c', value: 3 }] }), epoch: 7 });
+  expect([...topic.rows.keys()]).toEqual(['c']);
+  server.says({ ...rows('wall.1', 3, { prev: 2, rows: [{ key: 'c', value: 4 }] }), epoch: 7 });
+  expect(topic.row('c')).toBe(4);
+  live.look_at(topic);
+  expect(server.heard('watch').at(-1)).toEqual({ type: 'watch', topic: 'wall.1' });
+});
+
+test('a topic that cannot be read for now is asked for again, and one that is not ours is not', async () => {
+  const { live, server } = connected();
+  live.watch('session.1');
+  server.says({ type: 'unwatched', topic: 'session.1', why: { code: 'unavailable', text: '', retry_after_ms: 1_000 } });
+  await vi.advanceTimersByTimeAsync(1_300);
+  expect(server.heard('watch')).toHaveLength(2);
+  server.says({ type: 'unwatched', topic: 'session.1', why: { code: 'not_found', text: '' } });
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(server.heard('watch')).toHaveLength(2);
+});
+
 function connected(): { live: Live; server: FakeSocket } {
   const live = new Live('ws://x', new Clock());
   live.open();

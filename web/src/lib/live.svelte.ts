@@ -1,4 +1,5 @@
 import { getContext, setContext } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
 import { clock, type Clock } from './clock.svelte';
 import { random_id } from './ids';
 import { Topic, type Merge, type Window } from './topic.svelte';
@@ -43,7 +44,7 @@ export class Live {
   #failures = 0;
   #retry_after_ms = 0;
   #heard_at = 0;
-  #topics = new Map<string, Topic>();
+  #topics = new SvelteMap<string, Topic>();
   #asked = new Map<string, Asked>();
   #timers: { retry?: ReturnType<typeof setTimeout>; ping?: ReturnType<typeof setInterval> } = {};
   readonly #url: string;
@@ -67,8 +68,13 @@ export class Live {
     return topic;
   }
 
-  /** Looks at other rows of a watched topic. */
-  look_at(topic: Topic, window: Window): void {
+  /** A topic that is watched already. */
+  topic(name: string): Topic | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** Looks at other rows of a watched topic; without a window at its beginning. */
+  look_at(topic: Topic, window?: Window): void {
     topic.window = window;
     topic.forget();
     this.#send(topic.request());
@@ -194,8 +200,7 @@ export class Live {
       case 'refused':
         return this.#refused(frame.command_id, frame.why);
       case 'unwatched':
-        // Not ours to see, now or ever: it stays as it is.
-        return;
+        return this.#unwatched(frame);
       case 'untyped':
         this.untyped = frame;
         return;
@@ -216,6 +221,13 @@ export class Live {
       const topic = this.#topics.get(name);
       if (topic?.is_behind(head)) this.#send(topic.request());
     }
+  }
+
+  /** Not ours to see: it stays as it is. If only for now, it is asked for again. */
+  #unwatched({ topic: name, why }: Extract<ServerFrame, { type: 'unwatched' }>): void {
+    if (why.retry_after_ms === undefined) return;
+    const topic = this.#topics.get(name);
+    setTimeout(() => topic && this.#topics.get(name) === topic && this.#send(topic.request()), why.retry_after_ms * (1 + Math.random() / 4));
   }
 
   #refused(command_id: string, why: Refusal): void {
@@ -281,7 +293,7 @@ const KEY = Symbol('live');
 
 /** Makes the page's socket for all components below. */
 export function provide_live(): Live {
-  const url = new URL('/ws', location.href);
+  const url = new URL('/ws?v=1', location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   return setContext(KEY, new Live(url.href));
 }

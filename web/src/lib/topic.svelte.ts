@@ -21,6 +21,8 @@ export class Topic {
   #epoch: number | undefined;
   #seq = 0;
   #reading: { reset: boolean; rows: Row[] } | undefined;
+  /** Other rows were asked for: what still comes of the ones before is not ours. */
+  #begins_anew = false;
   readonly #merge: Merge;
 
   constructor(name: string, merge: Merge = (_, next) => next) {
@@ -41,12 +43,14 @@ export class Topic {
   request(): Extract<ClientFrame, { type: 'watch' }> {
     this.#reading = undefined;
     const since = this.#epoch === undefined ? {} : { epoch: this.#epoch, after_seq: this.#seq };
-    return { type: 'watch', topic: this.name, ...since, ...this.window };
+    return { type: 'watch', topic: this.name, ...since, ...(this.window && { window: this.window }) };
   }
 
   /** Asks for all of it again. */
   forget(): void {
     this.#epoch = undefined;
+    this.#reading = undefined;
+    this.#begins_anew = true;
   }
 
   /** Whether the server is further than this page: a frame was lost. */
@@ -57,7 +61,11 @@ export class Topic {
   /** Puts a frame; answers `false` if one before it is missing, so that the topic must be asked for again. */
   put(frame: RowsFrame): boolean {
     this.heard_at = performance.now();
-    if (this.#epoch !== undefined && frame.epoch < this.#epoch) return true;
+    // Each part of a topic has epochs of its own, so that only a part may begin with a lower one.
+    const is_part_anew = frame.reset === true && this.window !== undefined;
+    if (this.#epoch !== undefined && frame.epoch < this.#epoch && !is_part_anew) return true;
+    if (this.#begins_anew && !frame.reset && !this.#reading) return true;
+    this.#begins_anew = false;
     const reading = this.#reading;
     if (!reading && !frame.reset && frame.epoch === this.#epoch && frame.seq < this.#seq) return true;
     if (!reading && !frame.reset && !this.#follows(frame)) return false;

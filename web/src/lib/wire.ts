@@ -52,15 +52,20 @@ export type OutputRow = { offset: number; text: string; typed?: true; skipped?: 
 /** Row `input`: whether the run takes what is typed. */
 export type InputRow = { open: boolean };
 
-// --- topic `wall.<campaign>` ---
+// --- topics `wall.<campaign>` and `place.<campaign>` ---
 
 /** `pending`: tried since the freeze, or a quiz that may still be changed; what came of it is not told. */
 export type WallCell = { score: number; points: number; tries: number; solved_at_min: number | null; pending?: boolean };
 
 /** Row `about`: what may change while the wall is watched. */
-export type WallAbout = { title: string; opens_at: number | null; closes_at: number | null; frozen_at: number | null };
+export type WallAbout = { title: string; opens_at: number | null; closes_at: number | null; frozen_at: number | null; people: number };
+
+/** Row `you` of `place.<campaign>`: which row is one's own, and of how many. */
+export type WallYou = { key: string; of: number };
 
 export type WallRow = {
+  /** From 1; equals share one. */
+  rank: number;
   name: string;
   score: number;
   solved: number;

@@ -38,18 +38,31 @@ pub enum Command {
     Remove {
         session: SessionId,
     },
-    /// To one, or to all that are there now.
     GiveTime {
-        session: Option<SessionId>,
+        to: Gifted,
         by: Ms,
+        reason: Option<String>,
     },
-    Pause,
+    Pause {
+        reason: Option<String>,
+    },
     Resume,
     Announce {
         text: String,
     },
     Archive,
     Restore,
+}
+
+/// Whom time is given to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gifted {
+    /// Who is there now.
+    All,
+    /// Who has this tag now.
+    Tag(String),
+    One(SessionId),
 }
 
 /// What happened to a campaign. The stored form: never edit a variant, add one.
@@ -81,13 +94,27 @@ pub enum Event {
     TimeGiven {
         session: Option<SessionId>,
         by: Ms,
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// To the first `candidates` of the campaign, who were all at the time.
     TimeGivenToAll {
         by: Ms,
         candidates: usize,
+        #[serde(default)]
+        reason: Option<String>,
     },
-    Paused,
+    /// To those who had `tag` at the time.
+    TimeGivenToSome {
+        sessions: Vec<SessionId>,
+        tag: String,
+        by: Ms,
+        reason: Option<String>,
+    },
+    Paused {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     Resumed,
     Announced {
         text: String,
@@ -125,6 +152,10 @@ pub enum Refusal {
     BadTags,
     #[error("an announcement has between 1 and 1,000 characters")]
     BadAnnouncement,
+    #[error("a reason has 200 characters at most")]
+    BadReason,
+    #[error("no candidate of this campaign has this tag")]
+    NoSuchTag,
 }
 
 impl Refuses for Refusal {
@@ -143,6 +174,8 @@ impl Refuses for Refusal {
             Self::TooManyCandidates => "too_many_candidates",
             Self::BadTags => "bad_tags",
             Self::BadAnnouncement => "bad_announcement",
+            Self::BadReason => "bad_reason",
+            Self::NoSuchTag => "no_such_tag",
         }
     }
 }

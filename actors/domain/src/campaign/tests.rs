@@ -61,7 +61,7 @@ fn us_090_new_settings_reach_all_candidates_in_pages() {
 #[test]
 fn an_archived_campaign_changes_no_more_until_it_is_restored() {
     let past = [created(), Event::Archived];
-    assert_eq!(when(&past, Command::Pause), Err(Refusal::Archived));
+    assert_eq!(when(&past, Command::Pause { reason: None }), Err(Refusal::Archived));
     assert_eq!(when(&past, Command::Restore), Ok(vec![Event::Restored]));
 }
 
@@ -117,9 +117,9 @@ fn any_command(which: usize, n: u128) -> Command {
         3 | 4 => Command::Add { session, tags: vec![] },
         5 => Command::Tag { session, tags: vec![n.to_string()] },
         6 => Command::Remove { session },
-        7 => Command::GiveTime { session: Some(session), by: Ms(1) },
-        8 => Command::GiveTime { session: None, by: Ms(1) },
-        9 => Command::Pause,
+        7 => Command::GiveTime { to: Gifted::One(session), by: Ms(1), reason: None },
+        8 => Command::GiveTime { to: Gifted::All, by: Ms(1), reason: None },
+        9 => Command::Pause { reason: None },
         10 => Command::Resume,
         11 => Command::Announce { text: n.to_string() },
         _ => {

@@ -160,23 +160,23 @@ impl Session {
         [Event::TermsChanged { terms }].into_iter().chain(later).collect()
     }
 
-    pub(super) fn give_time(&self, by: Ms) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn give_time(&self, by: Ms, reason: Option<String>) -> Result<Vec<Event>, Refusal> {
         if by <= Ms(0) || GIFT_MAX < by {
             return Err(Refusal::WrongStage);
         }
         match &self.run {
-            None => Ok(vec![Event::TimeGiven { by, ends_at: None }]),
+            None => Ok(vec![Event::TimeGiven { by, ends_at: None, reason }]),
             Some(run) if run.sealed_at.is_some() => Err(Refusal::NotRunning),
-            Some(run) => Ok(vec![Event::TimeGiven { by, ends_at: Some(run.ends_at + by) }]),
+            Some(run) => Ok(vec![Event::TimeGiven { by, ends_at: Some(run.ends_at + by), reason }]),
         }
     }
 
-    pub(super) fn pause(&self) -> Vec<Event> {
+    pub(super) fn pause(&self, reason: Option<String>) -> Vec<Event> {
         let Some(run) = &self.run else {
-            return (!self.is_held).then_some(Event::Held).into_iter().collect();
+            return (!self.is_held).then_some(Event::Held { reason }).into_iter().collect();
         };
         let runs = run.sealed_at.is_none() && run.time_up_at.is_none() && run.paused_at.is_none();
-        runs.then_some(Event::Paused).into_iter().collect()
+        runs.then_some(Event::Paused { reason }).into_iter().collect()
     }
 
     pub(super) fn resume(&self, now: At) -> Vec<Event> {

@@ -33,8 +33,13 @@ pub enum Command {
     },
     GiveTime {
         by: Ms,
+        #[serde(default)]
+        reason: Option<String>,
     },
-    Pause,
+    Pause {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     Resume,
     Announce {
         text: String,

@@ -111,18 +111,26 @@ pub enum Event {
     TimeGiven {
         by: Ms,
         ends_at: Option<At>,
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// The creator moved the deadline or the time allowed.
     Extended {
         ends_at: At,
     },
-    Paused,
+    Paused {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     Resumed {
         by: Ms,
         ends_at: At,
     },
     /// The campaign is paused before this candidate has started.
-    Held,
+    Held {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// The campaign goes on, and this candidate may start.
     Released,
     Announced {

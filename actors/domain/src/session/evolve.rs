@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Announcement, Answering, Best, Credit, Event, File, FileKey, History, JUDGED_MAX, LastVerdict,
-    Late, Mark, Pause, RunResult, Running, Session, Stage, Waiting,
+    Announcement, Answering, Best, Credit, Event, File, FileKey, Gift, History, JUDGED_MAX,
+    LastVerdict, Late, Mark, Pause, RunResult, Running, Session, Stage, Waiting,
 };
 use crate::{
     at::At,
@@ -42,19 +42,36 @@ impl Session {
             Event::Sent => self.status = Status::TestSent,
             Event::Opened => self.status = Status::TestOpened,
             Event::Cancelled => self.status = Status::Cancelled,
-            Event::Held => self.is_held = true,
-            Event::Released => self.is_held = false,
+            Event::Held { reason } => {
+                (self.is_held, self.pause_reason) = (true, reason.clone());
+            }
+            Event::Released => (self.is_held, self.pause_reason) = (false, None),
             Event::Extended { ends_at } => self.extend(*ends_at),
             Event::Announced { text } => {
                 self.announcement = Some(Announcement { text: text.clone(), at });
             }
-            Event::TimeGiven { by, ends_at: None } => self.given = self.given + *by,
+            Event::TimeGiven { by, ends_at, reason } => {
+                self.gift = Some(Gift { by: *by, at, reason: reason.clone() });
+                match &mut self.run {
+                    Some(run) if ends_at.is_some() => run.apply(event, at),
+                    _ => self.given = self.given + *by,
+                }
+            }
+            Event::Paused { reason } => {
+                self.pause_reason.clone_from(reason);
+                self.run.iter_mut().for_each(|run| run.apply(event, at));
+            }
+            Event::Resumed { .. } => {
+                self.pause_reason = None;
+                self.run.iter_mut().for_each(|run| run.apply(event, at));
+            }
             Event::Started { ends_at, seat } => {
                 self.status = Status::TestInProcess;
                 self.run = Some(Running::new(at, *ends_at, *seat, &self.plan));
             }
             Event::Sealed => {
                 self.status = Status::TestFinished;
+                self.pause_reason = None;
                 if let Some(run) = &mut self.run {
                     run.seal(at);
                 }
@@ -225,11 +242,11 @@ impl Running {
                 self.credits.push(Credit { from: outage.from, to: outage.to, ms: *by });
                 self.shift_ends(*by, *ends_at);
             }
-            Event::TimeGiven { by, ends_at: Some(ends_at) } => {
+            Event::TimeGiven { by, ends_at: Some(ends_at), .. } => {
                 self.reopen();
                 self.shift_ends(*by, *ends_at);
             }
-            Event::Paused => self.paused_at = Some(at),
+            Event::Paused { .. } => self.paused_at = Some(at),
             Event::Resumed { by, ends_at } => {
                 let pause = self.paused_at.take().map(|from| Pause { from, to: at });
                 self.pauses.extend(pause);

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Announcement, Best, Credit, Mark, Pause, RunKind, RunResult, Stage};
+use super::{Announcement, Best, Credit, Gift, Mark, Pause, RunKind, RunResult, Stage};
 use crate::{
     at::{At, Ms},
     content::Language,
-    ids::{SeatId, SessionId, SubmissionId},
+    ids::{CampaignId, SeatId, SessionId, SubmissionId},
     points::Points,
     run::Verdict,
     status::Status,
@@ -53,11 +53,18 @@ pub struct SessionRow {
     pub paused_at: Option<At>,
     /// The campaign is paused: nobody starts.
     pub held: bool,
+    /// Why it is paused, or held, in the creator's words.
+    pub pause_reason: Option<String>,
+    /// The last time that the creator gave.
+    pub gift: Option<Gift>,
     pub current: u16,
     #[cfg_attr(test, ts(type = "string | null"))]
     pub seat: Option<SeatId>,
     pub credits: Vec<Credit>,
     pub allow_small_screen: bool,
+    /// The campaign on whose wall they are told their place: the topic `place.<campaign>`.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub place: Option<CampaignId>,
     pub announcement: Option<Announcement>,
     pub preview: bool,
     pub edits: u32,

@@ -34,6 +34,12 @@ pub struct Session {
     /// The campaign is paused: nobody starts.
     #[serde(default)]
     pub is_held: bool,
+    /// Why it is held or paused, in its creator's words.
+    #[serde(default)]
+    pub pause_reason: Option<String>,
+    /// The last time that was given.
+    #[serde(default)]
+    pub gift: Option<Gift>,
     /// What has been true since the start.
     pub run: Option<Running>,
 }
@@ -45,6 +51,17 @@ pub struct Announcement {
     pub text: String,
     #[cfg_attr(test, ts(type = "number"))]
     pub at: At,
+}
+
+/// Time that the creator gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Gift {
+    #[cfg_attr(test, ts(type = "number"))]
+    pub by: Ms,
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: At,
+    pub reason: Option<String>,
 }
 
 /// A started session.

@@ -9,8 +9,9 @@ const ROWS: [string, WallRow][] = [
   ['d', row('Cy', 50, 30, [null, 8])],
 ];
 
-test('score counts first, then minutes, then the name; equals share a rank', () => {
-  expect(standing(ROWS).map(({ rank, row }) => [rank, row.name])).toEqual([[1, 'Bo'], [2, 'Cy'], [3, 'Ana'], [3, 'Zoë']]);
+test('it stands as the server ranked it, and equals by name', () => {
+  const ranked = ROWS.map(([key, row], n): [string, WallRow] => [key, { ...row, rank: [3, 3, 1, 2][n] ?? 0 }]);
+  expect(standing(ranked).map(({ rank, row }) => [rank, row.name])).toEqual([[1, 'Bo'], [2, 'Cy'], [3, 'Ana'], [3, 'Zoë']]);
 });
 
 test('it knows who was first, and what came last', () => {
@@ -22,7 +23,7 @@ test('it knows who was first, and what came last', () => {
 
 function row(name: string, score: number, minutes: number, solved: (number | null)[]): WallRow {
   const questions = solved.map(solved_at_min => ({ score: solved_at_min === null ? 0 : 25, points: 25, tries: 1, solved_at_min }));
-  return { name, score, minutes, solved: 0, questions, started_at: 0, finished: false };
+  return { rank: 1, name, score, minutes, solved: 0, questions, started_at: 0, finished: false };
 }
 
 test('a cell says what is known of a question, and after the freeze only that somebody tried', () => {

@@ -3,16 +3,10 @@ import type { WallCell, WallRow } from '$lib/wire';
 
 export type Placed = { key: string; rank: number; row: WallRow };
 
-/** By score, then by minutes, then by name; equal score and minutes share a rank. */
+/** In the order of the ranks that the server gave; equals by name. */
 export function standing(rows: Iterable<[key: string, row: WallRow]>): Placed[] {
-  const sorted = [...rows].sort(([, a], [, b]) => b.score - a.score || a.minutes - b.minutes || a.name.localeCompare(b.name));
-  const placed: Placed[] = [];
-  for (const [index, [key, row]] of sorted.entries()) {
-    const above = placed.at(-1);
-    const tied = above && above.row.score === row.score && above.row.minutes === row.minutes;
-    placed.push({ key, row, rank: tied ? above.rank : index + 1 });
-  }
-  return placed;
+  const sorted = [...rows].sort(([, a], [, b]) => a.rank - b.rank || a.name.localeCompare(b.name));
+  return sorted.map(([key, row]) => ({ key, row, rank: row.rank }));
 }
 
 /** What a cell says of a question. */

@@ -5,4 +5,4 @@ import type { Settings } from "./Settings";
 /**
  * Row `campaign` of `campaign.<id>`, and the campaign's row in the list of all.
  */
-export type CampaignRow = { campaign: string, owner: string, settings: Settings, test: string | null, test_version: number, test_title: string, questions: Array<QuestionHead>, candidates: number, is_paused: boolean, is_archived: boolean, edition: number, };
+export type CampaignRow = { campaign: string, owner: string, settings: Settings, test: string | null, test_version: number, test_title: string, questions: Array<QuestionHead>, candidates: number, is_paused: boolean, pause_reason: string | null, is_archived: boolean, edition: number, };

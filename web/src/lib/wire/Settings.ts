@@ -24,4 +24,8 @@ links_expire_at: number | null,
 /**
  * From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
  */
-wall_frozen_at: number | null, };
+wall_frozen_at: number | null, 
+/**
+ * Candidates see on their own page where they stand on the wall, if there is one.
+ */
+shows_place: boolean, };

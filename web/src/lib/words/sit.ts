@@ -4,6 +4,7 @@ import { en_count, fr_count } from './sit/count';
 import { desk } from './sit/desk';
 import { door } from './sit/door';
 import { end } from './sit/end';
+import { place } from './sit/place';
 
 /** Words of the candidate's pages, each in a file of its own under `sit/`. */
 export const sit = words(
@@ -14,6 +15,7 @@ export const sit = words(
     ...before.en,
     ...desk.en,
     ...end.en,
+    ...place.en,
   },
   {
     minutes: count => fr_count(count, 'minute', 'minutes'),
@@ -22,6 +24,7 @@ export const sit = words(
     ...before.fr,
     ...desk.fr,
     ...end.fr,
+    ...place.fr,
   },
 );
 

@@ -38,7 +38,10 @@ export const wall = words(
     empty_why: 'Each candidate appears here with the first run.',
     unknown: 'There is no wall here',
     unknown_why: 'It may not have been opened yet, or the address was cut. Ask the person who runs the campaign.',
-    more: (count: number) => `and ${number(count)} more`,
+    turn: 'Other rows',
+    up: 'Rows further up',
+    down: 'Rows further down',
+    rows: (from: number, to: number, of: number) => `${number(from)} to ${number(to)} of ${number(of)}`,
   },
   {
     facts: (questions, candidates) => `${number(questions)} ${questions < 2 ? 'question' : 'questions'}, ${number(candidates)} ${candidates < 2 ? 'candidat' : 'candidats'}`,
@@ -75,6 +78,9 @@ export const wall = words(
     empty_why: 'Chaque candidat apparaît ici avec son premier essai.',
     unknown: 'Il n’y a pas de mur ici',
     unknown_why: 'Il n’est peut-être pas encore ouvert, ou l’adresse a été coupée. Demandez à la personne qui mène la campagne.',
-    more: count => `et ${number(count)} de plus`,
+    turn: 'Autres lignes',
+    up: 'Lignes plus haut',
+    down: 'Lignes plus bas',
+    rows: (from, to, of) => `${number(from)} à ${number(to)} sur ${number(of)}`,
   },
 );

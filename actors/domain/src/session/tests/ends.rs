@@ -116,7 +116,7 @@ fn what_could_not_be_judged_on_our_side_is_judged_at_the_end() {
 #[test]
 fn an_outage_within_a_pause_is_given_back_once() {
     let mut state = fold(&started(0), &[], NOON);
-    step(&mut state, Command::Pause, 60_000);
+    step(&mut state, Command::Pause { reason: None }, 60_000);
     step(&mut state, Command::Resume, 660_000);
     let within = Outage { from: NOON + Ms(100_000), to: NOON + Ms(200_000) };
     assert_eq!(step(&mut state, Command::Credit { outage: within }, 700_000), vec![]);
@@ -129,9 +129,12 @@ fn an_outage_within_a_pause_is_given_back_once() {
 #[test]
 fn nobody_starts_while_the_campaign_is_paused() {
     let mut state = fold(&invited(), &[], NOON);
-    assert_eq!(step(&mut state, Command::Pause, 0), vec![Event::Held]);
+    assert_eq!(
+        step(&mut state, Command::Pause { reason: None }, 0),
+        vec![Event::Held { reason: None }]
+    );
     assert!(state.row().held, "the page says so");
-    assert_eq!(step(&mut state, Command::Pause, 0), vec![]);
+    assert_eq!(step(&mut state, Command::Pause { reason: None }, 0), vec![]);
     assert_eq!(state.decide(Command::Start { seat: HERE }, at(1)), Err(Refusal::Paused));
     assert_eq!(step(&mut state, Command::Resume, 2), vec![Event::Released]);
     assert!(!state.row().held);
@@ -141,7 +144,7 @@ fn nobody_starts_while_the_campaign_is_paused() {
 #[test]
 fn a_second_invitation_changes_neither_the_terms_nor_the_test() {
     let mut state = fold(&invited(), &[], NOON);
-    step(&mut state, Command::GiveTime { by: MINUTE }, 0);
+    step(&mut state, Command::GiveTime { by: MINUTE, reason: None }, 0);
     step(&mut state, Command::Decline { reason: None }, 0);
     let before = state.clone();
     let campaign = before.campaign;
@@ -166,17 +169,17 @@ fn another_campaign_has_nothing_to_say() {
 #[test]
 fn us_091_terms_and_gifts_add_up() {
     let mut state = fold(&invited(), &[], NOON);
-    step(&mut state, Command::GiveTime { by: MINUTE }, -60_000);
+    step(&mut state, Command::GiveTime { by: MINUTE, reason: None }, -60_000);
     step(&mut state, Command::Start { seat: HERE }, 0);
     let ends = |state: &Session| (state.run.as_ref().unwrap().ends_at - NOON).0 / 60_000;
     assert_eq!(ends(&state), 61);
-    step(&mut state, Command::GiveTime { by: MINUTE }, 1);
+    step(&mut state, Command::GiveTime { by: MINUTE, reason: None }, 1);
     assert_eq!(ends(&state), 62);
     let longer = Terms { time_allowed: Ms(90 * 60_000), ..an_hour() };
     step(&mut state, Command::ChangeTerms { terms: longer }, 2);
     assert_eq!(ends(&state), 92);
     assert_eq!(
-        state.decide(Command::GiveTime { by: Ms(i64::MAX) }, at(3)),
+        state.decide(Command::GiveTime { by: Ms(i64::MAX), reason: None }, at(3)),
         Err(Refusal::WrongStage)
     );
 }
@@ -187,7 +190,7 @@ fn time_given_when_the_last_question_is_over_opens_it_again() {
     step(&mut state, Command::NextQuestion { seat: HERE }, 0);
     let events = step(&mut state, Command::Expire, 300_000);
     assert_eq!(events, vec![Event::QuestionTimeUp { question: 1 }, Event::TimeUp]);
-    step(&mut state, Command::GiveTime { by: MINUTE }, 301_000);
+    step(&mut state, Command::GiveTime { by: MINUTE, reason: None }, 301_000);
     let last = &state.run.as_ref().unwrap().questions[1];
     assert_eq!((last.stage, last.ends_at), (Stage::Open, Some(NOON + Ms(360_000))));
 }

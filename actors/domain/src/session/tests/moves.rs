@@ -61,7 +61,8 @@ fn an_outage_before_the_start_gives_nothing() {
 
 #[test]
 fn a_pause_stops_the_clock_and_gives_its_length_back() {
-    let past = [started(-10), when(&started(-10), Command::Pause).unwrap()].concat();
+    let past =
+        [started(-10), when(&started(-10), Command::Pause { reason: None }).unwrap()].concat();
     assert_eq!(session(&past).wake_at(), None);
     assert_eq!(when(&past, run(RunKind::All)), Err(Refusal::Paused));
     let happened = when_at(&past, Command::Resume, at(60_000)).unwrap();
