@@ -9,6 +9,7 @@
 
 pub mod candidate;
 pub mod clock;
+pub mod cluster;
 pub mod creator;
 pub mod crowd;
 pub mod figures;

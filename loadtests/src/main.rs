@@ -16,6 +16,8 @@ mod postgres;
 mod recovery;
 mod sit;
 mod slow;
+mod soak;
+mod stand;
 mod startup;
 mod storm;
 mod stream;
@@ -47,6 +49,10 @@ enum Command {
     Storm(storm::Config),
     /// Cuts links of candidates who work, thousands of times, and kills the server now and then.
     Recovery(recovery::Config),
+    /// A cluster at work, one fault after the other.
+    Soak(soak::Config),
+    /// Starts a cluster on this machine, to look at.
+    Cluster(stand::Config),
     /// Plays a real contest again, faster, and holds the wall against its file.
     Stream(stream::Config),
     /// Thousands look at one wall while candidates score.
@@ -74,6 +80,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Fanout(config) => fanout::run(&config)?,
         Command::Storm(config) => storm::run(&config).await?,
         Command::Recovery(config) => recovery::run(config).await?,
+        Command::Soak(config) => soak::run(config).await?,
+        Command::Cluster(config) => stand::run(config).await?,
         Command::Stream(config) => stream::run(config).await?,
         Command::Viewers(config) => viewers::run(config).await?,
         Command::Timers(config) => timers::run(config).await?,

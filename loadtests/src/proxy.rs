@@ -48,8 +48,18 @@ impl Proxy {
         weather: Weather,
         seed: u64,
     ) -> anyhow::Result<Self> {
+        Self::start_at(([127, 0, 0, 1], 0).into(), upstreams, weather, seed).await
+    }
+
+    /// The same, at an address.
+    pub async fn start_at(
+        at: SocketAddr,
+        upstreams: Vec<String>,
+        weather: Weather,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
         ensure!(!upstreams.is_empty(), "there is nowhere to go");
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(at).await?;
         let address = listener.local_addr()?;
         let down_until = Mutex::new(Instant::now());
         let shared = Arc::new(Shared { upstreams, weather, seed, down_until });
@@ -117,8 +127,13 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>, blows: watch::Sender
 
 async fn connect(upstreams: &[String], number: u64) -> anyhow::Result<TcpStream> {
     let turn = usize::try_from(number)? % upstreams.len();
-    let address = upstreams.get(turn).context("one of them")?;
-    Ok(TcpStream::connect(address).await?)
+    // Who is not there is passed over.
+    for address in upstreams.iter().cycle().skip(turn).take(upstreams.len()) {
+        if let Ok(stream) = TcpStream::connect(address).await {
+            return Ok(stream);
+        }
+    }
+    anyhow::bail!("nobody is there")
 }
 
 #[cfg(test)]

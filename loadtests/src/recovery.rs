@@ -5,7 +5,7 @@
 //! The plan of cuts follows from the seed; which byte is the last to pass is up to the machine.
 
 mod checks;
-mod client;
+pub(crate) mod client;
 mod killer;
 mod plan;
 mod table;
@@ -70,16 +70,21 @@ pub(crate) struct Config {
 const ABREAST: usize = 32;
 
 /// What all clients share.
-struct Shared {
+pub(crate) struct Shared {
     /// Cuts that are still to come.
     left: AtomicU64,
     until: Option<Instant>,
     /// Since when there is a server; `None` while there is none.
     up_since: watch::Receiver<Option<Instant>>,
+    /// Somebody else says when it is over.
+    told: Option<watch::Receiver<bool>>,
 }
 
 impl Shared {
     fn is_over(&self) -> bool {
+        if let Some(told) = &self.told {
+            return *told.borrow();
+        }
         match self.until {
             Some(until) => until < Instant::now(),
             None => self.left.load(Ordering::Relaxed) == 0,
@@ -94,6 +99,59 @@ impl Shared {
     }
 }
 
+/// Clients of somebody else's servers.
+pub(crate) struct Crew {
+    pub(crate) clients: usize,
+    pub(crate) seed: u64,
+    /// How often the link of each is cut, on the average.
+    pub(crate) cut_every: Duration,
+}
+
+/// Clients at work until [`end`].
+pub(crate) struct Working {
+    clients: JoinSet<Client>,
+    is_over: watch::Sender<bool>,
+}
+
+/// Sets clients to work on `gateways`.
+pub(crate) async fn spawn(
+    creator: &mut Creator,
+    gateways: &[String],
+    crew: &Crew,
+    up_since: &watch::Sender<Option<Instant>>,
+) -> anyhow::Result<Working> {
+    let mut candidates = candidates(crew.clients, creator).await?;
+    let is_over = watch::Sender::new(false);
+    let shared = Arc::new(Shared {
+        left: AtomicU64::new(u64::MAX),
+        until: None,
+        up_since: up_since.subscribe(),
+        told: Some(is_over.subscribe()),
+    });
+    let mut clients = JoinSet::new();
+    for (number, mut candidate) in (0_u64..).zip(candidates.drain(..)) {
+        let proxy = through(gateways, crew.seed, number).await?;
+        candidate.browser = candidate.browser.to(&proxy.url());
+        let plan = plan::Plan::new((crew.seed, number), crew.cut_every);
+        clients.spawn(Client::new(candidate, proxy, plan, Arc::clone(&shared)).play());
+    }
+    Ok(Working { clients, is_over })
+}
+
+/// Lets everybody hand in. Answers what was wrong with what they saw.
+pub(crate) async fn end(
+    mut working: Working,
+    creator: &Creator,
+    gateways: &[String],
+) -> anyhow::Result<Vec<String>> {
+    working.is_over.send_replace(true);
+    let mut ended = vec![];
+    while let Some(client) = working.clients.join_next().await {
+        ended.push(client?);
+    }
+    checks::check(&mut ended, creator, gateways).await
+}
+
 /// Answers what went wrong.
 pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let server = match &config.spawn {
@@ -105,12 +163,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
         None => config.gateways.clone(),
     };
     let mut creator = sign_in(&config, server.as_ref(), &gateways).await?;
-    let mut candidates = candidates(&config, &mut creator).await?;
+    let mut candidates = candidates(config.clients, &mut creator).await?;
     let up_since = watch::Sender::new(Some(Instant::now()));
     let until =
         config.minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(minutes * 60.0));
     let left = AtomicU64::new(config.cuts);
-    let shared = Arc::new(Shared { left, until, up_since: up_since.subscribe() });
+    let shared = Arc::new(Shared { left, until, up_since: up_since.subscribe(), told: None });
     let began = Instant::now();
     let mut clients = JoinSet::new();
     for (number, mut candidate) in (0_u64..).zip(candidates.drain(..)) {
@@ -155,9 +213,9 @@ async fn through(gateways: &[String], seed: u64, number: u64) -> anyhow::Result<
 }
 
 /// Everybody who sits the test, started, without a socket.
-async fn candidates(config: &Config, creator: &mut Creator) -> anyhow::Result<Vec<Candidate>> {
+async fn candidates(count: usize, creator: &mut Creator) -> anyhow::Result<Vec<Candidate>> {
     let questions = vec![creator.quiz(1, None).await?, creator.code(9, None).await?];
-    let crowd = Crowd::begin(creator, "Recovery", questions, config.clients).await?;
+    let crowd = Crowd::begin(creator, "Recovery", questions, count).await?;
     let load = |mut candidate: Candidate| async move {
         candidate.load(1).await?;
         anyhow::Ok(candidate)

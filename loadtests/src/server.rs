@@ -31,13 +31,15 @@ pub struct Launch {
     before: Vec<String>,
     /// Besides the address.
     arguments: Vec<String>,
+    /// What it finds in its environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Launch {
     /// `binary`, without runs if `fake_runs`.
     pub fn new(binary: &Path, fake_runs: bool) -> Self {
         let arguments = fake_runs.then(|| "--fake-runs".to_owned()).into_iter().collect();
-        Self { binary: binary.to_owned(), before: vec![], arguments }
+        Self { binary: binary.to_owned(), before: vec![], arguments, environment: vec![] }
     }
 
     /// The same, started by `before`; it must become the program, so that its process is that.
@@ -51,11 +53,18 @@ impl Launch {
         self
     }
 
+    /// The same, with something in its environment.
+    pub fn knowing(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn command(&self, data: &Path) -> Command {
         let binary = self.binary.as_os_str();
         let mut words = self.before.iter().map(AsRef::as_ref).chain([binary]);
         let mut command = Command::new(words.next().unwrap_or(binary));
         command.args(words).arg("--data").arg(data).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }
