@@ -20,7 +20,7 @@ use crate::{
 /// Leases that outlast the test.
 async fn lasting(server: &Server) -> Both {
     let claim = async || {
-        let shape = Shape { ttl: Duration::from_secs(60), ..shape("one") };
+        let shape = Shape { ttl: Duration::from_mins(1), ..shape("one") };
         Arc::new(NatsLeases::claim(&connect(server).await, shape).await.unwrap())
     };
     [claim().await, claim().await]
