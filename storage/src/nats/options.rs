@@ -189,8 +189,8 @@ impl Options {
 fn is_about_tls(error: &async_nats::ConnectError) -> bool {
     let source = std::error::Error::source(error);
     let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
-    io.and_then(std::io::Error::get_ref)
-        .is_some_and(|error| error.is::<async_nats::rustls::Error>())
+    let tls = io.and_then(std::io::Error::get_ref);
+    tls.and_then(|tls| tls.downcast_ref::<async_nats::rustls::Error>()).is_some()
 }
 
 /// Comes back soon, then seldom, and never with all others at once.

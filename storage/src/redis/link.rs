@@ -75,7 +75,7 @@ async fn keep(shared: Arc<Shared>, client: Client, address: String) {
                 }
             }
             Err(error) => {
-                error.clone_into(&mut shared.why.lock().unwrap_or_else(PoisonError::into_inner))
+                error.clone_into(&mut shared.why.lock().unwrap_or_else(PoisonError::into_inner));
             }
         }
         if !std::mem::replace(&mut is_away, true) {
