@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use async_nats::{HeaderMap, Message, Request};
+use async_nats::{HeaderMap, Message, Request, RequestErrorKind};
 use bytes::Bytes;
 use domain::ports::{Clock, Unavailable};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -50,7 +50,6 @@ pub(super) struct Bucket {
 /// How things stand in it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Info {
-    pub created: String,
     pub state: State,
     config: Config,
 }
@@ -67,6 +66,7 @@ pub(super) struct State {
 struct Config {
     #[serde(default)]
     description: String,
+    subjects: Vec<String>,
 }
 
 /// What the server answers instead.
@@ -106,9 +106,17 @@ impl Bucket {
         Self { client: nats.client().clone(), stream, prefix }
     }
 
+    /// Where the numbers of a bucket begin, which is also its name: when it was made. A bucket that is
+    /// made anew counts from 1 again, and a node that was away must not renew a lease that is
+    /// another's.
+    pub(super) fn began(&self, info: &Info) -> Option<u64> {
+        let subject = info.config.subjects.first()?.strip_prefix(&self.prefix)?;
+        subject.strip_suffix(".*")?.parse().ok()
+    }
+
     /// The shard of a subject in it.
     pub(super) fn shard_of(&self, subject: &str) -> Option<u16> {
-        subject.strip_prefix(&self.prefix)?.parse().ok()
+        subject.strip_prefix(&self.prefix)?.split_once('.')?.1.parse().ok()
     }
 
     /// Makes it, unless it is there. In memory: a lease is worth nothing after 6 s, and a disk that
@@ -116,10 +124,11 @@ impl Bucket {
     /// again by who held it.
     pub(super) async fn make(&self, shape: &Shape) -> anyhow::Result<Result<Info, Taken>> {
         let ttl = u64::try_from(shape.ttl.as_nanos())?;
+        let now = SystemClock.now().0;
         let config = json!({
             "name": self.stream,
             "description": describe(&shape.database),
-            "subjects": [format!("{}*", self.prefix)],
+            "subjects": [format!("{}{now}.*", self.prefix)],
             "storage": "memory", "retention": "limits", "discard": "new",
             "max_msgs_per_subject": 1, "max_age": ttl, "duplicate_window": ttl,
             "max_msg_size": LEASE_BYTES_MAX, "max_bytes": BYTES_MAX,
@@ -133,19 +142,7 @@ impl Bucket {
         if info.config.description != describe(&shape.database) {
             return Ok(Err(self.taken(&info, shape)));
         }
-        self.begin_late(&info).await?;
         Ok(Ok(info))
-    }
-
-    /// Numbers go on from the time of day in a new bucket, so that none of a bucket before comes
-    /// again: a node that was away must not renew a lease that is another's.
-    async fn begin_late(&self, info: &Info) -> anyhow::Result<()> {
-        if info.state.last_seq > 0 {
-            return Ok(());
-        }
-        let now = u64::try_from(SystemClock.now().0)?;
-        let purged = self.ask::<serde_json::Value>("STREAM.PURGE", &json!({ "seq": now })).await?;
-        purged.map(drop).map_err(anyhow::Error::from)
     }
 
     fn taken(&self, info: &Info, shape: &Shape) -> Taken {
@@ -163,21 +160,26 @@ impl Bucket {
         self.ask("STREAM.INFO", &json!({ "subjects_filter": ">" })).await
     }
 
-    /// Writes `value`, if the last one of `shard` is of `after` (0: there is none).
+    /// Writes `value` to the bucket that began with `began`, if the last one of `shard` is of number
+    /// `after` in it (0: there is none); its number.
     pub(super) async fn put(
         &self,
+        began: u64,
         shard: u16,
         value: String,
         after: u64,
-    ) -> Result<Option<u64>, Unavailable> {
+    ) -> Result<Written, Unavailable> {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Last-Subject-Sequence", after.to_string());
         headers.insert("Nats-Expected-Stream", self.stream.as_str());
         let put = Request::new().payload(value.into()).headers(headers);
-        let answer = self.send(format!("{}{shard}", self.prefix), put).await?;
+        let answer = match self.send(format!("{}{began}.{shard}", self.prefix), put).await {
+            Err(error) if is_no_responders(&error) => return Ok(Written::Gone),
+            answer => answer?,
+        };
         match read::<Put>(&answer)? {
-            Ok(put) => Ok(Some(put.seq)),
-            Err(refused) if refused.err_code == WRONG_LAST => Ok(None),
+            Ok(put) => Ok(Written::As(put.seq)),
+            Err(refused) if refused.err_code == WRONG_LAST => Ok(Written::Changed),
             Err(refused) => Err(Unavailable(refused.into())),
         }
     }
@@ -197,7 +199,7 @@ impl Bucket {
     pub(super) async fn follow(&self, inbox: &str, beat: Duration) -> anyhow::Result<u64> {
         let ask = json!({ "stream_name": self.stream, "config": {
             "deliver_subject": inbox, "deliver_policy": "last_per_subject",
-            "filter_subject": format!("{}*", self.prefix), "ack_policy": "none",
+            "filter_subject": format!("{}>", self.prefix), "ack_policy": "none",
             "replay_policy": "instant", "max_deliver": 1, "mem_storage": true, "num_replicas": 1,
             "idle_heartbeat": u64::try_from(beat.as_nanos())?,
             "inactive_threshold": u64::try_from((beat * 10).as_nanos())?,
@@ -224,6 +226,21 @@ impl Bucket {
         let answer = tokio::time::timeout(REQUEST_MAX, sent).await.map_err(anyhow::Error::from)?;
         Ok(answer.with_context(|| format!("JetStream does not answer {subject}"))?)
     }
+}
+
+/// What became of something written.
+pub(super) enum Written {
+    /// It is there, under this number.
+    As(u64),
+    /// The last one was not the one named.
+    Changed,
+    /// There is no such bucket; nothing was written.
+    Gone,
+}
+
+fn is_no_responders(error: &Unavailable) -> bool {
+    let error = error.0.downcast_ref::<async_nats::RequestError>();
+    error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders)
 }
 
 #[derive(Deserialize)]

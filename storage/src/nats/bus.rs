@@ -257,7 +257,7 @@ async fn tell_heads(shared: Weak<Shared>, mut seen: watch::Receiver<Seen>) {
         if now.connections != before.connections {
             lock(&shared.said).is_back();
         }
-        if now != before {
+        if (now.connections, now.losses) != (before.connections, before.losses) {
             shared.gap_everywhere();
         }
         before = now;

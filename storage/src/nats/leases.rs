@@ -19,7 +19,7 @@ use tokio::{
 pub use super::bucket::{Shape, Taken};
 use super::{
     Nats,
-    bucket::{Bucket, Info},
+    bucket::{Bucket, Info, Written},
     view::{Follower, Known, View},
 };
 
@@ -72,18 +72,37 @@ impl NatsLeases {
         Ok(Self { bucket, ttl, view, again, follower, _nats: nats.clone() })
     }
 
+    /// When the bucket began that this node follows.
+    async fn followed(&self) -> Result<u64, Unavailable> {
+        let mut view = self.view.subscribe();
+        let followed = timeout(MAKE_AGAIN, view.wait_for(|view| view.bucket.is_some())).await;
+        let bucket = followed.ok().and_then(Result::ok).and_then(|view| view.bucket);
+        bucket.ok_or_else(|| anyhow!("the leases are being made again").into())
+    }
+
+    /// Returns when this node follows another bucket than `bucket`, or gave up on that for now.
+    async fn follow_another(&self, bucket: u64) {
+        let mut view = self.view.subscribe();
+        self.again.notify_one();
+        let is_other = |view: &View| view.bucket.is_some_and(|other| other != bucket);
+        timeout(MAKE_AGAIN, view.wait_for(is_other)).await.map(drop).ok();
+    }
+
+    /// The node sees at once what it wrote itself.
+    fn learn(&self, shard: u16, lease: Lease, bucket: u64) {
+        let known = Known { lease, heard_at: Instant::now(), bucket };
+        self.view.send_modify(|view| view.learn(shard, known));
+    }
+
     /// What the server says is there, once this node follows that very bucket.
     async fn current(&self) -> Result<(Info, View), Unavailable> {
         let mut view = self.view.subscribe();
         for _ in 0..2 {
             match self.bucket.info().await? {
                 Ok(info) => {
-                    let same = |view: &View| view.bucket.as_deref() == Some(&*info.created);
-                    let is_other = {
-                        let view = view.borrow();
-                        view.bucket.is_some() && !same(&view)
-                    };
-                    if is_other {
+                    let began = self.bucket.began(&info);
+                    let same = |view: &View| view.bucket.is_some() && view.bucket == began;
+                    if view.borrow().bucket.is_some_and(|bucket| Some(bucket) != began) {
                         self.again.notify_one();
                     }
                     if timeout(MAKE_AGAIN, view.wait_for(same)).await.is_ok() {
@@ -120,33 +139,42 @@ impl Leases for NatsLeases {
         let there: std::collections::HashSet<u16> =
             subjects.keys().filter_map(|subject| self.bucket.shard_of(subject)).collect();
         let ttl = Duration::from_millis(self.ttl.0.unsigned_abs());
-        let is_held = |shard: &u16, known: &Known| {
-            if *known.bucket == *info.created {
-                there.contains(shard)
+        let is_held = |shard: u16, known: &Known| {
+            if Some(known.bucket) == view.bucket {
+                there.contains(&shard)
             } else {
                 known.heard_at.elapsed() < ttl
             }
         };
-        let held = view.known.into_iter().filter(|(shard, known)| is_held(shard, known));
-        Ok(held.map(|(shard, known)| (shard, known.lease)).collect())
+        let held = view.known.iter().filter(|(shard, known)| is_held(**shard, known));
+        Ok(held.map(|(shard, known)| (*shard, known.lease)).collect())
     }
 
     async fn put(&self, shard: u16, owner: NodeId, after: Option<u64>) -> Result<u64, LeaseError> {
-        let put = self.bucket.put(shard, owner.to_string(), after.unwrap_or(0)).await;
-        let put = put.inspect_err(|_| self.again.notify_one())?;
-        let revision = put.ok_or(LeaseError::Changed)?;
-        // The node sees at once what it wrote itself.
-        self.view.send_if_modified(|view| {
-            let Some(bucket) = view.bucket.clone() else { return false };
-            let lease = Lease { owner, revision };
-            view.learn(shard, Known { lease, heard_at: Instant::now(), bucket });
-            true
-        });
-        Ok(revision)
+        for _ in 0..2 {
+            let bucket = self.followed().await?;
+            let after = match after {
+                None => 0,
+                // What is of a bucket before is not there any more.
+                Some(after) => after.checked_sub(bucket).ok_or(LeaseError::Changed)?,
+            };
+            match self.bucket.put(bucket, shard, owner.to_string(), after).await? {
+                Written::As(number) => {
+                    let lease = Lease { owner, revision: bucket + number };
+                    self.learn(shard, lease, bucket);
+                    return Ok(lease.revision);
+                }
+                Written::Changed => return Err(LeaseError::Changed),
+                Written::Gone => self.follow_another(bucket).await,
+            }
+        }
+        Err(Unavailable(anyhow!("the leases are being made again")).into())
     }
 
     async fn release(&self, shard: u16, revision: u64) -> Result<(), LeaseError> {
-        if !self.bucket.delete(revision).await? {
+        let bucket = self.followed().await?;
+        let number = revision.checked_sub(bucket).ok_or(LeaseError::Changed)?;
+        if !self.bucket.delete(number).await? {
             return Err(LeaseError::Changed);
         }
         self.view.send_modify(|view| {

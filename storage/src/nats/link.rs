@@ -10,6 +10,8 @@ use tokio::sync::watch;
 pub(super) struct Seen {
     /// How often it was made; all in between may be lost.
     pub connections: u64,
+    /// How often it broke; calls under way are not answered any more.
+    pub breaks: u64,
     /// How often something was lost to a subscription that lagged behind.
     pub losses: u64,
 }
@@ -41,7 +43,10 @@ impl Link {
                     tracing::info!(%address, "NATS is back");
                 }
             }
-            Event::Disconnected => self.warn("NATS is away"),
+            Event::Disconnected => {
+                self.seen.send_modify(|seen| seen.breaks += 1);
+                self.warn("NATS is away");
+            }
             Event::SlowConsumer(_) => self.seen.send_modify(|seen| seen.losses += 1),
             Event::ServerError(ServerError::Other(what)) => {
                 tracing::warn!(%address, what, "NATS refuses something");

@@ -174,6 +174,7 @@ impl Options {
                     None => "the server wants credentials".into(),
                 }
             }
+            _ if is_about_tls(error) => format!("no encrypted connection: {source}"),
             ConnectErrorKind::Tls => format!("no encrypted connection: {source}"),
             ConnectErrorKind::Dns => format!("no such host: {source}"),
             ConnectErrorKind::TimedOut => "no answer".into(),
@@ -182,6 +183,14 @@ impl Options {
             | ConnectErrorKind::MaxReconnects => format!("cannot be reached: {source}"),
         }
     }
+}
+
+/// Errors of TLS come as errors of input and output, too.
+fn is_about_tls(error: &async_nats::ConnectError) -> bool {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    let tls = io.and_then(std::io::Error::get_ref);
+    tls.and_then(|tls| tls.downcast_ref::<async_nats::rustls::Error>()).is_some()
 }
 
 /// Comes back soon, then seldom, and never with all others at once.

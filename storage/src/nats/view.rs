@@ -37,16 +37,16 @@ const PAUSES: [Duration; 4] = [
 pub(super) struct Known {
     pub lease: Lease,
     pub heard_at: Instant,
-    /// When the bucket was made that it is in: its name.
-    pub bucket: Arc<str>,
+    /// When the bucket began that it is in.
+    pub bucket: u64,
 }
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    /// Which bucket is followed, once all that was in it at first is known.
-    pub bucket: Option<Arc<str>>,
-    /// The number of the last thing heard.
+    /// When the bucket began that is followed, once all that was in it at first is known.
+    pub bucket: Option<u64>,
+    /// The number of the last thing heard in it.
     pub seq: u64,
     pub known: BTreeMap<u16, Known>,
 }
@@ -81,12 +81,13 @@ impl Follower {
             let began = Instant::now();
             let Err(error) = self.follow().await else { return };
             self.view.send_modify(|view| view.bucket = None);
-            failed = if began.elapsed() > SILENCE_MAX * 3 { 0 } else { failed + 1 };
+            failed = if began.elapsed() > SILENCE_MAX { 0 } else { failed + 1 };
             if failed > 2 && !said {
                 tracing::warn!(error = format!("{error:#}"), "the leases cannot be followed");
             }
             said = failed > 2;
-            let pause = PAUSES.get(failed).or(PAUSES.last()).copied().unwrap_or(BEAT);
+            let nth = failed.saturating_sub(1);
+            let pause = PAUSES.get(nth).or(PAUSES.last()).copied().unwrap_or(BEAT);
             let spread = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
             sleep(spread).await;
         }
@@ -97,19 +98,21 @@ impl Follower {
         let mut seen = self.seen.clone();
         let connections = seen.borrow_and_update().connections;
         let made = self.bucket.make(&self.shape).await??;
-        let bucket: Arc<str> = made.created.into();
+        let bucket = self.bucket.began(&made);
+        let bucket = bucket.ok_or_else(|| anyhow!("the bucket is none of ours"))?;
         let inbox = self.client.new_inbox();
         let mut messages = timeout(BEAT, self.client.subscribe(inbox.clone())).await??;
         let pending = self.bucket.follow(&inbox, BEAT).await?;
-        if pending == 0 {
-            self.view.send_modify(|view| view.bucket = Some(Arc::clone(&bucket)));
-        }
+        self.view.send_modify(|view| {
+            view.seq = 0;
+            view.bucket = (pending == 0).then_some(bucket);
+        });
         let mut heard = 0;
         loop {
             tokio::select! {
                 next = timeout(SILENCE_MAX, next(&mut messages)) => {
                     let message = next.map_err(|_| anyhow!("nothing was heard of the leases"))??;
-                    heard = self.hear(&bucket, heard, &message)?;
+                    heard = self.hear(bucket, heard, &message)?;
                 }
                 now = seen.wait_for(|seen| seen.connections != connections) => {
                     now?;
@@ -121,7 +124,7 @@ impl Follower {
     }
 
     /// Learns from one message, the one behind number `heard`; its number.
-    fn hear(&self, bucket: &Arc<str>, heard: u64, message: &Message) -> anyhow::Result<u64> {
+    fn hear(&self, bucket: u64, heard: u64, message: &Message) -> anyhow::Result<u64> {
         if message.status == Some(StatusCode::IDLE_HEARTBEAT) {
             return Ok(heard);
         }
@@ -135,12 +138,11 @@ impl Follower {
         self.view.send_modify(|view| {
             view.seq = place.seq;
             if let (Some(shard), Some(owner)) = (shard, owner) {
-                let lease = Lease { owner, revision: place.seq };
-                let (heard_at, bucket) = (Instant::now(), Arc::clone(bucket));
-                view.learn(shard, Known { lease, heard_at, bucket });
+                let lease = Lease { owner, revision: bucket + place.seq };
+                view.learn(shard, Known { lease, heard_at: Instant::now(), bucket });
             }
             if place.pending == 0 {
-                view.bucket = Some(Arc::clone(bucket));
+                view.bucket = Some(bucket);
             }
         });
         Ok(place.nth)

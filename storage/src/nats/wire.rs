@@ -48,7 +48,12 @@ impl Wire for NatsWire {
         }
         // The queue to the server may be full as well.
         let ask = Request::new().payload(body).timeout(None);
-        let answer = tokio::time::timeout(within, self.nats.request(to, ask)).await;
+        let mut seen = self.nats.seen();
+        let breaks = seen.borrow_and_update().breaks;
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(within, self.nats.request(to, ask)) => answer,
+            _ = seen.wait_for(|seen| seen.breaks != breaks) => return Err(CallError::TimedOut),
+        };
         match answer.map_err(|_| CallError::TimedOut)? {
             Ok(answer) => read(answer),
             Err(error) => Err(match error.kind() {

@@ -108,7 +108,24 @@ impl Server {
 
     /// Has it stand still, as a machine that hangs, until [`Self::go_on`].
     pub fn stand_still(&self) -> anyhow::Result<()> {
-        self.signal("-STOP")
+        self.signal("-STOP")?;
+        // The last of its threads may still be about to.
+        while !self.stands_still()? {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn stands_still(&self) -> anyhow::Result<bool> {
+        let tasks = format!("/proc/{}/task", self.pid().unwrap_or_default());
+        for task in std::fs::read_dir(tasks)? {
+            let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+            // The state is behind the name, which is in parentheses.
+            if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub fn go_on(&self) -> anyhow::Result<()> {

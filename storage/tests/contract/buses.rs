@@ -36,12 +36,10 @@ pub(crate) async fn meet(bus: &Arc<dyn Bus>, watcher: &mut Box<dyn Subscription>
     for seq in 1_000.. {
         bus.publish(frame(topic, seq));
         let soon = std::time::Duration::from_millis(20);
-        if let Ok(Some(heard)) = tokio::time::timeout(soon, next(watcher)).await {
-            let mut heard = heard;
-            while heard != seq {
-                heard = next(watcher).await.unwrap_or(heard);
+        while let Ok(heard) = tokio::time::timeout(soon, next(watcher)).await {
+            if heard == Some(seq) {
+                return;
             }
-            return;
         }
     }
 }

@@ -7,6 +7,7 @@ mod batches;
 mod blobs;
 mod brokers;
 mod buses;
+mod caches;
 mod ends;
 mod events;
 mod heads;
@@ -124,7 +125,8 @@ every_store! {
         a_new_stream_has_one_first_event;
 }
 
-/// Makes a test of each function for two nodes of one process, and one for two nodes at a NATS.
+/// Makes a test of each function for two nodes of one process, and one for two nodes at a
+/// server.
 macro_rules! two_nodes {
     ($($area:ident: $($test:ident),+ $(,)?;)+) => {
         mod local {
@@ -136,11 +138,11 @@ macro_rules! two_nodes {
             })+
         }
 
-        mod nats {
+        mod served {
             $(mod $area {
                 $(#[tokio::test]
                 async fn $test() {
-                    let program = storage::scratch::server::Program::Nats;
+                    let program = <crate::$area::Both as crate::nodes::Pair>::program();
                     let Some(server) = crate::nodes::server(program).await else { return };
                     crate::$area::$test(<crate::$area::Both as crate::nodes::Pair>::at(&server).await).await;
                 })+
@@ -176,4 +178,10 @@ two_nodes! {
         each_topic_is_heard_alone,
         who_lags_is_told_of_the_gap,
         a_board_is_of_its_node;
+    caches:
+        what_one_puts_all_get,
+        a_value_is_kept_for_its_time,
+        so_many_are_allowed_at_once,
+        one_more_is_allowed_after_a_while,
+        none_and_any_are_rates_too;
 }

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     at::Ms,
-    cluster::{Leases, Wire},
+    cluster::{Cache, Leases, Wire},
     ports::Bus,
 };
 use storage::{
     bus::LocalBus,
+    cache::LocalCache,
     local::{LocalLeases, LocalWire},
     nats::{
         Nats, Options,
@@ -16,11 +17,15 @@ use storage::{
         leases::{NatsLeases, Shape},
         wire::NatsWire,
     },
+    redis::RedisCache,
     scratch::server::{Program, Server},
 };
 
 /// How long leases last in tests.
 pub(crate) const TTL: Duration = Duration::from_millis(700);
+
+/// How long Redis may take to answer where nothing is to be proved by it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server of one's own; `None` where there cannot be one, which nobody may overlook.
 pub(crate) async fn server(program: Program) -> Option<Server> {
@@ -44,7 +49,41 @@ pub(crate) fn shape(database: &str) -> Shape {
 pub(crate) trait Pair: Sized {
     fn here() -> Self;
 
+    /// What there must be, for [`Self::at`].
+    fn program() -> Program {
+        Program::Nats
+    }
+
     async fn at(server: &Server) -> Self;
+}
+
+impl Pair for [Arc<dyn Cache>; 2] {
+    fn here() -> Self {
+        let cache: Arc<dyn Cache> = Arc::new(LocalCache::default());
+        [Arc::clone(&cache), cache]
+    }
+
+    fn program() -> Program {
+        Program::Redis
+    }
+
+    async fn at(server: &Server) -> Self {
+        let (url, cluster) = (server.url(), "test".parse().unwrap());
+        let options = storage::redis::Options {
+            url,
+            cluster,
+            credentials: None,
+            ca: None,
+            answer_max: PATIENCE,
+        };
+        let [a, b] = [(); 2].map(|()| RedisCache::open(&options).unwrap());
+        for cache in [&a, &b] {
+            while cache.allow("there", 1_000, Ms(1)).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+        [Arc::new(a), Arc::new(b)]
+    }
 }
 
 impl Pair for [Arc<dyn Wire>; 2] {

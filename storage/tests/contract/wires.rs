@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Barrier, Semaphore};
 
 /// Longer than a test may take: what must be known at once would not be.
-pub(crate) const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::from_mins(10);
 
 pub(crate) const SUBJECT: Subject = Subject::Commands(7);
 

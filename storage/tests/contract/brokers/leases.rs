@@ -17,6 +17,15 @@ use crate::{
     nodes::{Pair, connect, server, shape},
 };
 
+/// Leases that outlast the test.
+async fn lasting(server: &Server) -> Both {
+    let claim = async || {
+        let shape = Shape { ttl: Duration::from_mins(1), ..shape("one") };
+        Arc::new(NatsLeases::claim(&connect(server).await, shape).await.unwrap())
+    };
+    [claim().await, claim().await]
+}
+
 fn is_away<T>(answer: &Result<T, LeaseError>) -> bool {
     matches!(answer, Err(LeaseError::Unavailable(_)))
 }
@@ -43,7 +52,7 @@ async fn put_again([a, b]: &Both, old: u64) {
 
 async fn killed(wiped: bool) {
     let Some(mut server) = server(Program::Nats).await else { return };
-    let both = Both::at(&server).await;
+    let both = lasting(&server).await;
     let old = both[0].put(5, A, None).await.unwrap();
     server.kill().unwrap();
     assert!(is_away(&both[0].put(5, A, Some(old)).await));
@@ -76,8 +85,8 @@ async fn delete_bucket(server: &Server) {
 #[tokio::test]
 async fn a_bucket_that_is_deleted_is_made_again() {
     let Some(server) = server(Program::Nats).await else { return };
-    let both = Both::at(&server).await;
-    for _ in 0..3 {
+    let both = lasting(&server).await;
+    for _ in 0..2 {
         let old = both[0].put(5, A, None).await.unwrap();
         delete_bucket(&server).await;
         put_again(&both, old).await;
@@ -87,9 +96,7 @@ async fn a_bucket_that_is_deleted_is_made_again() {
 #[tokio::test]
 async fn an_empty_bucket_is_no_invitation_to_take_what_was_held() {
     let Some(server) = server(Program::Nats).await else { return };
-    let long = Shape { ttl: Duration::from_secs(60), ..shape("one") };
-    let a = NatsLeases::claim(&connect(&server).await, long.clone()).await.unwrap();
-    let b = NatsLeases::claim(&connect(&server).await, long).await.unwrap();
+    let [a, b] = lasting(&server).await;
     let old = a.put(5, A, None).await.unwrap();
     let held = Lease { owner: A, revision: old };
     let sees = async || (b.all().await.ok()?.get(&5) == Some(&held)).then_some(());
@@ -116,7 +123,16 @@ async fn a_server_that_stands_still_is_away_and_comes_back() {
         all.is_empty().then_some(())
     })
     .await;
-    put_again(&both, old).await;
+    let new = until(async || both[0].put(5, A, None).await.ok()).await;
+    assert!(new > old);
+    let mut nth = 5;
+    until(async || {
+        nth += 1;
+        let revision = both[0].put(nth, A, None).await.ok()?;
+        let all = both[1].all().await.ok()?;
+        (all.get(&nth)?.revision == revision).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

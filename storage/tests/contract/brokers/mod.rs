@@ -1,8 +1,10 @@
 //! Servers that are killed, wiped or stand still, and what heals by itself afterwards.
 
+mod accounts;
 mod bus;
 mod connecting;
 mod leases;
+mod redis;
 mod wire;
 
 use std::time::Duration;

@@ -24,6 +24,7 @@ async fn who_served_serves_again_after_a_restart() {
     let mut heard = b.hear(Subject::Nodes).await.unwrap();
     assert_eq!(ask(&b, "x").await, "a:x");
     server.kill().unwrap();
+    // A call that is under way when the connection breaks is given up at once.
     until(async || (ask(&b, "x").await == "unavailable").then_some(())).await;
     assert_eq!(ask(&a, "x").await, "a:x", "one's own needs no server");
     assert!(b.serve(SUBJECT, Arc::new(Echo("b:"))).await.is_err());
