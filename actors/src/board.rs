@@ -34,12 +34,11 @@ pub use self::{
     standings::{Sitting, Standings},
 };
 use self::{
-    boards::Epochs,
     ring::Ring,
     rows::{json, parsed},
     wall::Wall,
 };
-use crate::deps::Deps;
+use crate::{deps::Deps, epochs::Epochs};
 
 /// How often what changed is sent.
 const FLUSH: Duration = Duration::from_millis(200);
