@@ -22,6 +22,7 @@ use crate::{
     clockwork,
     deps::Deps,
     directory::Directory,
+    epochs::Epochs,
     filing,
     keeper::Keeper,
     output::Outputs,
@@ -103,12 +104,14 @@ impl Node {
         let directory = Directory::new(deps.clone(), Arc::clone(&placement));
         let (keeper, _) = Actor::spawn(None, Keeper, Arc::clone(&directory)).await?;
         directory.set_keeper(keeper.get_cell());
-        let outputs = Arc::new(Outputs::new(Arc::clone(&deps.bus)));
         let mut tasks = JoinSet::new();
         let members = Arc::new(Members::default());
         let (wire, hearing) = (Arc::clone(&deps.wire), Arc::clone(&members));
         tasks.spawn(async move { hearing.listen(&*wire).await });
         let card = watch::Sender::new(options.card(deps.clock.now()));
+        let epochs = Arc::new(Epochs::new(card.borrow().id));
+        let (bus, clock) = (Arc::clone(&deps.bus), Arc::clone(&deps.clock));
+        let outputs = Arc::new(Outputs::new(bus, Arc::clone(&epochs), clock));
         let (lost_by, lost) = mpsc::channel(usize::from(SHARDS));
         let mut shepherd = Shepherd {
             deps: deps.clone(),
@@ -127,8 +130,10 @@ impl Node {
             return Err(Unavailable(why).into());
         }
         tasks.spawn(shepherd.run());
-        let runs = Arc::new(Runs::new(Arc::clone(&directory), Arc::clone(&outputs)));
-        tasks.spawn(Arc::clone(&runs).go_on(options.workers));
+        let (at, printed) = (Arc::clone(&directory), Arc::clone(&outputs));
+        let runs = Arc::new(Runs::new(at, printed, options.is_alone));
+        tasks.spawn(Arc::clone(&runs).keep_queue());
+        tasks.spawn(runs.work(options.workers));
         tasks.spawn(clockwork::run(Arc::clone(&directory)));
         tasks.spawn(filing::run(Arc::clone(&directory)));
         tasks.spawn(placement.beat(deps.clone(), Arc::clone(&directory), lost_by));
@@ -136,7 +141,7 @@ impl Node {
         let reporter = Arc::new(Reporter(Arc::downgrade(&directory)));
         let reporting = deps.wire.serve(Subject::Status(id), reporter).await?;
         let supervisor = keeper.get_cell();
-        let boards = Arc::new(Boards::default());
+        let boards = Arc::new(Boards::new(epochs));
         Ok(Self {
             directory,
             outputs,

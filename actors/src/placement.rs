@@ -19,7 +19,7 @@ use domain::{
     at::{At, Ms},
     stream::{SHARDS, Stream},
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 pub use self::members::{Members, NodeCard, Role, VERSION};
 pub(crate) use self::shepherd::{Mine, Shepherd};
@@ -34,6 +34,8 @@ pub(crate) struct Placement {
     alive_at: AtomicI64,
     /// Counts the outages that it noticed itself.
     noticed: AtomicU64,
+    /// Told when a shard comes or goes.
+    changed: watch::Sender<()>,
 }
 
 /// One shard.
@@ -87,6 +89,7 @@ impl Placement {
             shards: (0..SHARDS).map(shard).collect(),
             alive_at: AtomicI64::new(now.0),
             noticed: AtomicU64::new(0),
+            changed: watch::Sender::default(),
         }
     }
 
@@ -104,7 +107,16 @@ impl Placement {
     }
 
     pub(crate) fn hold(&self, stream: Stream) -> Hold {
-        self.shard(stream.shard()).hold.clone()
+        self.hold_of(stream.shard())
+    }
+
+    pub(crate) fn hold_of(&self, shard: u16) -> Hold {
+        self.shard(shard).hold.clone()
+    }
+
+    /// Changes when a shard comes or goes.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The outages of the shard of `stream`, oldest first.
@@ -143,12 +155,14 @@ impl Placement {
         let it = self.shard(shard);
         *it.known() = Known { outages, taken_at: now };
         it.epoch.store(epoch, Ordering::SeqCst);
+        self.changed.send_replace(());
     }
 
     /// No more commands are taken for `shard`; those that were are carried out under the epoch that
     /// they know.
     fn leave(&self, shard: u16) {
         self.shard(shard).epoch.store(0, Ordering::SeqCst);
+        self.changed.send_replace(());
     }
 
     /// Somebody else may own `shard`.

@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
     at::{At, Ms},
+    cluster::Wire,
     command::{Answer, AnyCommand},
-    ids::{CommandId, PersonId, SessionId},
+    ids::{CommandId, PersonId, SessionId, SubmissionId},
     ports::{
         Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shard, Shards, Subscription, Typing,
         Unavailable,
@@ -78,9 +79,15 @@ impl World {
 
     /// A world of `n` nodes, with leases that can be lost; each has its share of the shards.
     pub(crate) async fn of_nodes(n: usize) -> Self {
-        let mut world = Self::new().await;
+        Self::over(Arc::new(LocalWire::default()), n, 1).await
+    }
+
+    /// The same, over `wire`, each with so many workers.
+    pub(crate) async fn over(wire: Arc<dyn Wire>, n: usize, workers: usize) -> Self {
+        let mut world = Self::with_workers(workers).await;
         world.kill().await;
         world.deps.leases = Arc::new(LocalLeases::new(Ms(6_000)));
+        world.deps.wire = wire;
         let started = futures_util::future::join_all((0..n).map(|n| world.new_node(n))).await;
         world.nodes = started.into_iter().map(Some).collect();
         world
@@ -97,7 +104,8 @@ impl World {
             is_alone: false,
             ..Options::alone(&format!("n{n}"), self.workers)
         };
-        let deps = Deps { heads: Arc::default(), ..self.deps.clone() };
+        let sandbox = Arc::new(Placed { n, script: Arc::clone(&self.script) });
+        let deps = Deps { heads: Arc::default(), sandbox, ..self.deps.clone() };
         Node::start(deps, options).await.unwrap()
     }
 
@@ -328,6 +336,42 @@ impl Bus for LossyBus {
 pub(crate) struct Script {
     /// The first word of each program that was run, in order.
     pub(crate) runs: Mutex<Vec<String>>,
+    /// Of several nodes: where each submission was run, in order.
+    pub(crate) places: Mutex<Vec<(SubmissionId, usize)>>,
+}
+
+/// The script as node `n` plays it.
+struct Placed {
+    n: usize,
+    script: Arc<Script>,
+}
+
+impl Placed {
+    fn note(&self, job: &Job) {
+        self.script.places.lock().unwrap().push((job.submission, self.n));
+    }
+}
+
+#[async_trait]
+impl Sandbox for Placed {
+    fn isolation(&self) -> String {
+        self.script.isolation()
+    }
+
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        self.note(job);
+        self.script.run(job, tell).await
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.note(job);
+        self.script.converse(job, typing, tell).await
+    }
 }
 
 #[async_trait]
