@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod bus;
 pub mod clock;
 pub mod flaky;
