@@ -46,6 +46,13 @@ pub(crate) enum Command {
         #[arg(long)]
         owner: String,
     },
+    /// Writes everything that is kept into one new file, while a server may be running.
+    Backup { file: PathBuf },
+    /// Puts back what a backup holds, while no server is running.
+    Restore(Restore),
+    /// Adds which streams were erased to a ledger, which is kept apart from backups and given to
+    /// `restore`.
+    Erasures { ledger: PathBuf },
     /// Problem packages.
     #[command(subcommand)]
     Package(Package),
@@ -82,6 +89,18 @@ pub(crate) struct Cluster {
     /// On how many servers of NATS leases are kept: 1, or 3 where there are three or more.
     #[arg(long, env = "POLYCODE_LEASE_REPLICAS", default_value_t = 1)]
     pub(crate) lease_replicas: usize,
+}
+
+/// What to put back, and over what.
+#[derive(Debug, Parser)]
+pub(crate) struct Restore {
+    pub(crate) file: PathBuf,
+    /// Destroys what is there. Without it, only an empty database is filled.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The ledger of what was erased since: it is erased again.
+    #[arg(long)]
+    pub(crate) erasures: Option<PathBuf>,
 }
 
 /// How to serve.

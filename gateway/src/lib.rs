@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod app;
+mod backup;
 mod caller;
 mod cluster;
 mod config;
@@ -39,7 +40,7 @@ use config::{Admin, Command, Config, LogForm, Package, Runner};
 pub use domain::people::Person;
 use domain::people::Role;
 pub use serve::serve_on;
-use storage::sqlite::Options;
+use storage::{backup::BackupError, sqlite::Options};
 use store::{Store, WrongDatabase};
 
 /// The program.
@@ -53,8 +54,7 @@ pub fn main() -> ExitCode {
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_set_wrongly(&error) => {
-            // One line, for whoever started it; not a failure to be looked into.
+        Err(error) if is_told(&error) => {
             let told = writeln!(std::io::stderr(), "polycode: {error}");
             if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -76,8 +76,13 @@ fn keep_log(form: LogForm) {
     }
 }
 
-fn is_set_wrongly(error: &anyhow::Error) -> bool {
-    error.is::<runner::NotMet>() || error.is::<WrongDatabase>() || error.is::<WrongCluster>()
+/// Whether it is no failure to be looked into, but one line for whoever asked.
+fn is_told(error: &anyhow::Error) -> bool {
+    let refused = matches!(error.downcast_ref(), Some(BackupError::Refused(_)));
+    refused
+        || error.is::<runner::NotMet>()
+        || error.is::<WrongDatabase>()
+        || error.is::<WrongCluster>()
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
@@ -88,6 +93,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
             create_admin(data, database, &email, &name).await
         }
         Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
+        Command::Backup { file } => backup::back_up(data, database, &file).await,
+        Command::Restore(restore) => backup::restore(data, database, restore).await,
+        Command::Erasures { ledger } => backup::erasures(data, database, &ledger).await,
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
         Command::Status { cluster, json } => status::run(&cluster, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,

@@ -77,7 +77,7 @@ impl Store {
     }
 }
 
-fn address(database: &str) -> anyhow::Result<Address> {
+pub(crate) fn address(database: &str) -> anyhow::Result<Address> {
     let address: Address = database.parse().map_err(told)?;
     let mut arguments = std::env::args_os();
     let is_argument = arguments.any(|one| one.to_string_lossy().ends_with(database));

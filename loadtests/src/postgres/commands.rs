@@ -33,7 +33,7 @@ use storage::{
 };
 use tokio::{task::JoinSet, time::Instant};
 
-use super::Turn;
+use super::{Meter, Turn};
 
 const SEAT: SeatId = SeatId::from_u128(1);
 
@@ -76,7 +76,12 @@ impl Sessions {
     }
 
     /// Everybody types, one edit after the other.
-    pub(super) async fn turn(&mut self, length: Duration) -> anyhow::Result<Turn> {
+    pub(super) async fn turn(
+        &mut self,
+        server: &Scratch,
+        length: Duration,
+    ) -> anyhow::Result<Turn> {
+        let meter = Meter::start(server)?;
         let end = Instant::now() + length;
         let mut tasks = JoinSet::new();
         for typist in self.typists.drain(..) {
@@ -88,7 +93,7 @@ impl Sessions {
             self.typists.push(typist);
             took.extend(its);
         }
-        Turn::of(&took, length)
+        Turn::of(&took, length, &meter)
     }
 
     /// Loads each session as its owner does, from its last snapshot and what came after.

@@ -3,6 +3,7 @@
 
 mod append;
 mod blobs;
+pub(crate) mod closing;
 mod compact;
 mod events;
 mod fence;
