@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use domain::ids::CampaignId;
+use domain::{at::At, ids::CampaignId};
 use ractor::{Actor, ActorCell};
 
 use super::{Board, Joiner};

@@ -94,9 +94,13 @@ pub(crate) async fn create(creator: Person, campaign: CampaignId, acts: usize) {
         creator.wait(3_000, 12_000).await;
         let act = creator.world.between(0, 3).0;
         let command = match act {
-            0 => campaign::Command::GiveTime { session: None, by: Ms(2_000) },
+            0 => campaign::Command::GiveTime {
+                to: campaign::Gifted::All,
+                by: Ms(2_000),
+                reason: None,
+            },
             1 => campaign::Command::Announce { text: "Hello".to_owned() },
-            _ => campaign::Command::Pause,
+            _ => campaign::Command::Pause { reason: None },
         };
         creator.ask(to, AnyCommand::Campaign(command)).await;
         if act > 1 {

@@ -70,7 +70,8 @@ impl Person {
             let answer = self.once(to, meta, command.clone()).await;
             if let Some(answer) = answer {
                 self.note(to, command_id, &answer);
-                let is_for_now = matches!(&answer, Answer::Refused(why) if why.retry_after_ms.is_some());
+                let is_for_now =
+                    matches!(&answer, Answer::Refused(why) if why.retry_after_ms.is_some());
                 if !is_for_now {
                     return answer;
                 }

@@ -174,7 +174,9 @@ impl Run {
                 hands_in_after,
             });
         }
-        for stream in [Stream::Campaign(campaign), Stream::Session(SessionId::from_u128(FIRST_SESSION))] {
+        for stream in
+            [Stream::Campaign(campaign), Stream::Session(SessionId::from_u128(FIRST_SESSION))]
+        {
             self.pages.push((stream, Arc::default()));
         }
         let (people, watchers, pages) = (&mut self.people, &mut self.watchers, &self.pages);
@@ -212,8 +214,8 @@ impl Run {
         }
         for host in &mut self.hosts {
             let is = |kind: Kind| faults.iter().any(|fault| fault.kind == kind);
-            let is_away = is(Kind::Killed(host.node))
-                || is(Kind::Leaves(host.node)) && !host.is_up();
+            let is_away =
+                is(Kind::Killed(host.node)) || is(Kind::Leaves(host.node)) && !host.is_up();
             host.is_paused = is(Kind::Paused(host.node)) && host.is_up();
             if !host.is_up() && !is_away {
                 self.world.note(now, &"", &format!("n{} starts", host.node));
@@ -268,7 +270,8 @@ impl Run {
         if let Some((stream, head)) = due.first() {
             return Some(format!("{stream} is at {head:?}"));
         }
-        let queue = RowQuery { topic: Topic::Queue, after_key: None, changed_after: None, limit: 9 };
+        let queue =
+            RowQuery { topic: Topic::Queue, after_key: None, changed_after: None, limit: 9 };
         let queue = memory.rows(queue).now_or_never()?.ok()?;
         if let Some(row) = queue.first() {
             return Some(format!("{} is not judged", row.key));
@@ -297,7 +300,15 @@ impl Run {
         let findings = check::check(&history);
         let events = history.streams.values().map(Vec::len).sum();
         let hash = self.world.hash();
-        Report { seed: self.seed, hash, findings, unrest, faults: self.faults, took: now - NOON, events }
+        Report {
+            seed: self.seed,
+            hash,
+            findings,
+            unrest,
+            faults: self.faults,
+            took: now - NOON,
+            events,
+        }
     }
 
     fn history(&self, is_over: bool) -> History {

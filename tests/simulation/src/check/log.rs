@@ -43,7 +43,8 @@ fn is_whole(stream: Stream, log: &[Recorded], findings: &mut Findings) {
     parts.sort();
     for ((origin, id), parts) in parts {
         let first = parts.first().map_or(0, |(seq, _)| *seq);
-        let lie_together = parts.iter().zip(0_u16..).all(|(part, n)| *part == (first + u64::from(n), n));
+        let lie_together =
+            parts.iter().zip(0_u16..).all(|(part, n)| *part == (first + u64::from(n), n));
         if !lie_together {
             let what = format!("{origin} {id} is there as {parts:?}");
             findings.add(Rule::AcknowledgedOnce, stream, what);

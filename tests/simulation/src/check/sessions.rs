@@ -45,9 +45,10 @@ fn session(
     clock.end(state.run.as_ref(), findings);
     for (submission, (asked, judged)) in runs {
         let stream = Stream::Submission(submission);
-        let verdicts = history.streams.get(&stream).map_or(0, |log| {
-            log.iter().filter(|event| event.kind == "judged").count()
-        });
+        let verdicts = history
+            .streams
+            .get(&stream)
+            .map_or(0, |log| log.iter().filter(|event| event.kind == "judged").count());
         if (asked, judged, verdicts) != (1, 1, 1) {
             let what = format!("asked {asked}, judged {judged} times, with {verdicts} verdicts");
             findings.add(Rule::JudgedOnce, stream, what);

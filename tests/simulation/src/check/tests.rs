@@ -55,12 +55,12 @@ fn record(seq: u64, at: i64, kind: &str, body: &impl serde::Serialize) -> Record
 fn events() -> Vec<(i64, Event)> {
     let credited = Event::Credited { outage: OUTAGE, by: Ms(7_000), ends_at: At(27_000) };
     vec![
-        (
-            0,
-            Event::Invited { session: ID, campaign: None, terms: Terms::default(), plan: plan() },
-        ),
+        (0, Event::Invited { session: ID, campaign: None, terms: Terms::default(), plan: plan() }),
         (0, Event::Started { ends_at: At(20_000), seat: SEAT }),
-        (1_000, Event::Edited { file: file(), rev: 1, changes: Changes::insert(0, 0, "hi"), caret: 0 }),
+        (
+            1_000,
+            Event::Edited { file: file(), rev: 1, changes: Changes::insert(0, 0, "hi"), caret: 0 },
+        ),
         (9_000, credited),
         (
             9_500,
@@ -107,13 +107,11 @@ fn frame(seq: u64, prev: Option<u64>) -> Frame {
 /// A run in which everything is as it should be.
 fn good() -> History {
     let judged = vec![record(1, 0, "submitted", &1), record(2, 5, "judged", &1)];
-    let wrote = |from_seq, to_seq, epoch| Wrote { stream: STREAM, from_seq, to_seq, epoch, at: At(0) };
+    let wrote =
+        |from_seq, to_seq, epoch| Wrote { stream: STREAM, from_seq, to_seq, epoch, at: At(0) };
     let typed = Typed { file: file(), text: "hi".to_owned(), lates: 0 };
     History {
-        streams: BTreeMap::from([
-            (STREAM, log(&events())),
-            (Stream::Submission(RUN), judged),
-        ]),
+        streams: BTreeMap::from([(STREAM, log(&events())), (Stream::Submission(RUN), judged)]),
         wrote: vec![wrote(1, 3, 1), wrote(4, 4, 2), wrote(5, 8, 2)],
         asked: vec![asked(3), asked(3)],
         pages: vec![Watched {
@@ -152,7 +150,9 @@ fn nothing_is_found_where_nothing_is_wrong() {
 
 #[test]
 fn an_acknowledged_command_that_is_lost_or_twice_there_is_found() {
-    let lost = broken(|history| history.asked.push(Asked { command_id: CommandId::from_u128(99), ..asked(3) }));
+    let lost = broken(|history| {
+        history.asked.push(Asked { command_id: CommandId::from_u128(99), ..asked(3) })
+    });
     assert_eq!(lost, [Rule::AcknowledgedOnce]);
     let elsewhere = broken(|history| history.asked = vec![asked(4)]);
     assert_eq!(elsewhere, [Rule::AcknowledgedOnce]);
