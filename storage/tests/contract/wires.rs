@@ -60,6 +60,18 @@ impl Serve for Gate {
     }
 }
 
+/// Counts calls.
+#[derive(Default)]
+pub(crate) struct Count(pub AtomicUsize);
+
+#[async_trait]
+impl Serve for Count {
+    async fn answer(&self, body: Bytes) -> Bytes {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        body
+    }
+}
+
 /// An answer, or its error as a word.
 pub(crate) fn word(answer: Result<Bytes, CallError>) -> String {
     match answer {
@@ -167,15 +179,6 @@ pub(crate) async fn who_serves_later_on_a_node_is_asked([a, b]: Both) {
 }
 
 pub(crate) async fn a_call_is_carried_out_once_though_two_serve([a, b]: Both) {
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    #[async_trait]
-    impl Serve for Count {
-        async fn answer(&self, body: Bytes) -> Bytes {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            body
-        }
-    }
     let counted = Arc::new(Count::default());
     let _one = a.serve(SUBJECT, Arc::clone(&counted) as _).await.unwrap();
     let _other = b.serve(SUBJECT, Arc::clone(&counted) as _).await.unwrap();

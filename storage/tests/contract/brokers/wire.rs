@@ -1,6 +1,9 @@
 //! Calls when NATS is away.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use storage::{
 use super::until;
 use crate::{
     nodes::{Pair, connect, server},
-    wires::{Both, Echo, LONG, SUBJECT, ask, word},
+    wires::{Both, Count, Echo, LONG, SUBJECT, ask, word},
 };
 
 #[tokio::test]
@@ -53,6 +56,24 @@ async fn a_server_that_stands_still_costs_time_and_nothing_else() {
     assert_eq!(word(b.call(SUBJECT, Bytes::new(), short).await), "timed out");
     server.go_on().unwrap();
     assert_eq!(ask(&b, "x").await, "a:x");
+}
+
+#[tokio::test]
+async fn a_third_node_has_a_call_carried_out_once_though_two_serve() {
+    let Some(server) = server(Program::Nats).await else { return };
+    let [a, b] = Both::at(&server).await;
+    let counted = Arc::new(Count::default());
+    let _one = a.serve(SUBJECT, Arc::clone(&counted) as _).await.unwrap();
+    let other = b.serve(SUBJECT, Arc::clone(&counted) as _).await.unwrap();
+    let third: Arc<dyn Wire> = Arc::new(NatsWire::new(&connect(&server).await));
+    for _ in 0..50 {
+        assert_eq!(ask(&third, "x").await, "x");
+    }
+    assert_eq!(counted.0.load(Ordering::SeqCst), 50);
+    drop(other);
+    // What was on its way to the one that stopped is told so, and asked again.
+    until(async || (ask(&third, "x").await == "x").then_some(())).await;
+    assert_eq!(counted.0.load(Ordering::SeqCst), 51);
 }
 
 #[tokio::test]
