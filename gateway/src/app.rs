@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actors::{ask::Meta, node::Node};
 use domain::{
     at::At,
+    cluster::Cache,
     command::{Answer, AnyCommand},
     content::Language,
     ids::CommandId,
@@ -16,7 +17,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::{
-    error::Refusal, hub::Hub, limits::Limits, live::Live, metrics::Metrics, setup::Setup,
+    error::Refusal,
+    hub::Hub,
+    limits::{Limits, Rate},
+    live::Live,
+    metrics::Metrics,
+    setup::Setup,
     tasks::Tasks,
 };
 
@@ -26,6 +32,8 @@ pub(crate) struct App {
     pub(crate) languages: Vec<(Language, String)>,
     pub(crate) setup: Setup,
     pub(crate) limits: Limits,
+    /// What all gateways remember together.
+    pub(crate) cache: Option<Arc<dyn Cache>>,
     /// Links are printed with it.
     pub(crate) url: String,
     /// All sockets together.
@@ -42,6 +50,17 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn now(&self) -> At {
         self.node.deps.clock.now()
+    }
+
+    /// Whether `name` may do something once more: by what all gateways remember, or, where that is
+    /// away, by what this one does.
+    pub(crate) async fn allow(&self, name: &str, rate: Rate) -> bool {
+        if let Some(cache) = &self.cache
+            && let Some(allowed) = cache.allow(name, rate.burst, rate.every).await
+        {
+            return allowed;
+        }
+        self.limits.allow(name, rate, self.now())
     }
 
     /// Asks for something in the name of `origin`; a refusal becomes the answer's error.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{
-    cluster::{Leases, Wire},
+    cluster::{Cache, Leases, Wire},
     ports::Bus,
 };
 use storage::{
@@ -15,6 +15,7 @@ use storage::{
         leases::{ClaimError, NatsLeases, Shape},
         wire::NatsWire,
     },
+    redis::{self, RedisCache},
 };
 
 use crate::config;
@@ -32,6 +33,20 @@ pub(crate) struct Links {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) wire: Arc<dyn Wire>,
     pub(crate) leases: Arc<dyn Leases>,
+}
+
+/// What all gateways remember together, if they do.
+pub(crate) fn cache(config: &config::Cluster) -> anyhow::Result<Option<Arc<dyn Cache>>> {
+    let Some(url) = config.redis.clone() else { return Ok(None) };
+    let options = redis::Options {
+        url,
+        cluster: config.cluster.parse().map_err(|error| wrong(format!("--cluster: {error}")))?,
+        credentials: config.redis_credentials.as_deref().map(credentials).transpose()?,
+        ca: None,
+        answer_max: redis::ANSWER_MAX,
+    };
+    let cache = RedisCache::open(&options).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(Arc::new(cache)))
 }
 
 impl Links {

@@ -86,6 +86,13 @@ pub(crate) struct Cluster {
     /// How people call this node; by default the address that it listens on.
     #[arg(long, env = "POLYCODE_NODE")]
     pub(crate) node: Option<String>,
+    /// Redis, in which gateways remember who is signed in and how often somebody tried something:
+    /// redis://host:port/number or rediss://…. Without it each node does so alone.
+    #[arg(long, env = "POLYCODE_REDIS", hide_env_values = true)]
+    pub(crate) redis: Option<String>,
+    /// A file with `user:password` for Redis.
+    #[arg(long, env = "POLYCODE_REDIS_CREDENTIALS")]
+    pub(crate) redis_credentials: Option<PathBuf>,
     /// On how many servers of NATS leases are kept: 1, or 3 where there are three or more.
     #[arg(long, env = "POLYCODE_LEASE_REPLICAS", default_value_t = 1)]
     pub(crate) lease_replicas: usize,

@@ -16,7 +16,7 @@ use domain::{
 use runner::{FakeSandbox, NamespaceSandbox};
 #[cfg(debug_assertions)]
 use storage::sqlite::Sync;
-use storage::{SystemClock, sqlite};
+use storage::{SystemClock, cached::CachedPeople, sqlite};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -101,12 +101,18 @@ async fn start(
     // First, as nothing is to be touched where the walls are not those that were asked for.
     let found = walls(config).await?;
     let (store, links) = outside(data, database, config).await?;
+    let cache = cluster::cache(&config.cluster)?;
     let (sandbox, languages) = sandbox(found, data, config)?;
+    let people = Arc::clone(&store.people);
+    let people = match &cache {
+        Some(cache) => Arc::new(CachedPeople::new(people, Arc::clone(cache))),
+        None => people,
+    };
     let deps = Deps {
         store: Arc::clone(&store.events),
         shards: Arc::clone(&store.shards),
         blobs: Arc::clone(&store.blobs),
-        people: Arc::clone(&store.people),
+        people,
         bus: links.bus,
         clock: Arc::new(SystemClock),
         sandbox,
@@ -115,7 +121,8 @@ async fn start(
         leases: links.leases,
     };
     let node = Node::start(deps, node(config)).await?;
-    Ok((Arc::new(app(node, languages, url)), store))
+    let app = App { cache, ..app(node, languages, url) };
+    Ok((Arc::new(app), store))
 }
 
 /// The store, and what connects this program with others.
@@ -157,6 +164,7 @@ fn app(node: Node, languages: Languages, url: String) -> App {
         languages,
         setup: Setup::default(),
         limits: Limits::default(),
+        cache: None,
         url,
         live: Live::new(),
         stopping: watch::Sender::new(false),

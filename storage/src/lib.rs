@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod bus;
 pub mod cache;
+pub mod cached;
 pub mod clock;
 pub mod flaky;
 pub mod forgetful;

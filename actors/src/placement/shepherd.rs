@@ -250,12 +250,19 @@ impl Shepherd {
         if changed.is_empty() {
             return;
         }
+        // Perhaps all leases are gone: as long as ours is good, nobody else can have taken it.
+        let mut held = vec![];
+        for (shard, sent_at, put) in self.put_anew(changed).await {
+            match put {
+                Ok(revision) => self.hold(shard, revision, sent_at),
+                Err(LeaseError::Changed) => held.push(shard),
+                Err(error) => tracing::debug!(shard, %error, "a lease was not put anew"),
+            }
+        }
         let Ok(Ok(leases)) = timeout(PATIENCE, self.deps.leases.all()).await else { return };
         self.see(&leases);
-        let mut wiped = vec![];
-        for shard in changed {
+        for shard in held {
             match leases.get(&shard) {
-                None => wiped.push((shard, None)),
                 // Ours, and the answer was lost: it is renewed as that.
                 Some(lease) if lease.owner == self.me() => {
                     if let Some(ours) = self.ours(shard) {
@@ -266,13 +273,13 @@ impl Shepherd {
                     tracing::warn!(shard, "another node has a shard's lease");
                     self.give_up(shard);
                 }
+                None => {}
             }
         }
-        for (shard, sent_at, put) in self.put(wiped).await {
-            if let Ok(revision) = put {
-                self.hold(shard, revision, sent_at);
-            }
-        }
+    }
+
+    async fn put_anew(&self, shards: Vec<u16>) -> Vec<(u16, Instant, Result<u64, LeaseError>)> {
+        self.put(shards.into_iter().map(|shard| (shard, None)).collect()).await
     }
 
     fn ours(&mut self, shard: u16) -> Option<&mut Ours> {

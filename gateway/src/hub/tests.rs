@@ -76,6 +76,7 @@ async fn app_on(
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
+        cache: None,
         metrics: crate::metrics::Metrics::new(),
     })
 }
