@@ -2,9 +2,12 @@
 //! commit.
 
 mod beat;
+mod fitness;
 mod members;
+mod moves;
 mod plan;
 mod shepherd;
+mod taking;
 
 use std::{
     sync::{

@@ -79,7 +79,9 @@ impl Cluster {
             .with("--nats")
             .with(&format!("nats://{}", port(&to_nats)?))
             .with("--node")
-            .with(&name);
+            .with(&name)
+            // Whatever becomes of us, it ends with us.
+            .behind(["setpriv", "--pdeathsig", "KILL"].map(str::to_owned).to_vec());
         if let Some(redis) = &self.redis {
             launch = launch.knowing("POLYCODE_REDIS", &redis.url());
         }

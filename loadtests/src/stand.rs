@@ -8,6 +8,7 @@ use loadtests::{
     proxy::{Proxy, Weather, upstream},
     server::{EMAIL, PASSWORD},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
@@ -42,6 +43,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
         println!("  Redis: {}  (process {})", redis.url(), redis.pid().unwrap_or_default());
     }
     println!("Ctrl-C ends all of it.");
-    tokio::signal::ctrl_c().await?;
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        _ = told.recv() => {}
+    }
     Ok(vec![])
 }

@@ -233,6 +233,20 @@ pub trait Shards: Send + Sync {
     /// Keeps an outage that the owner itself noticed (the store was away).
     async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable>;
 
+    /// The outages of each of `shards` that ended after `since`, those of one shard in order.
+    async fn outages_of(
+        &self,
+        shards: &[u16],
+        since: At,
+    ) -> Result<Vec<(u16, Outage)>, Unavailable> {
+        let mut all = vec![];
+        for shard in shards {
+            let outages = self.outages(*shard, since).await?;
+            all.extend(outages.into_iter().map(|outage| (*shard, outage)));
+        }
+        Ok(all)
+    }
+
     /// The outages of `shard` that ended after `since`, in order.
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable>;
 }

@@ -88,7 +88,7 @@ pub(super) fn plan(
 ) -> Vec<Step> {
     let is_able = others.me.is_some_and(|me| others.able.contains(&me));
     let share = MOVES_MAX / others.settled.len().max(1);
-    let mut moves = if is_able { share.saturating_sub(moved) } else { usize::MAX };
+    let mut left = if is_able { share.saturating_sub(moved) } else { usize::MAX };
     let mut steps = vec![];
     for (shard, view) in views {
         let step = match view.ours {
@@ -101,8 +101,8 @@ pub(super) fn plan(
         let first = first.filter(|first| Some(*first) != others.me);
         match (step, view.ours, first) {
             (Some(Step::GiveUp { .. }), ..) | (_, None, _) | (_, _, None) => steps.extend(step),
-            (_, Some(_), Some(to)) if moves > 0 => {
-                moves -= 1;
+            (_, Some(_), Some(to)) if left > 0 => {
+                left -= 1;
                 steps.push(Step::HandOver { shard: *shard, to });
             }
             _ => steps.extend(step),

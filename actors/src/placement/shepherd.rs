@@ -7,15 +7,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use domain::{
-    at::{At, Ms},
     cluster::{Hearing, Lease, LeaseError, Serving, Subject},
     ids::NodeId,
     ports::Unavailable,
     stream::SHARDS,
 };
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -27,7 +25,7 @@ use super::{
     members::SAY,
     plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
 };
-use crate::{clockwork, deps::Deps, directory::Directory, remote::Commands};
+use crate::{clockwork, deps::Deps, directory::Directory};
 
 /// How often it looks, and how often where a lease may end.
 const LOOK_SELDOM: Duration = Duration::from_millis(500);
@@ -35,13 +33,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often a node that has just started says so.
 const LISTEN: Duration = Duration::from_millis(250);
 /// How long one step towards the leases may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How many leases are written side by side.
-const ABREAST: usize = 64;
-/// How long the owners of a shard that is handed over have to finish.
-const RETIRE: Duration = Duration::from_millis(250);
-/// A node whose clock is further from the store's than this takes no shard.
-const CLOCK_MAX: Ms = Ms(100);
+pub(super) const ABREAST: usize = 64;
 
 /// See the module.
 pub(crate) struct Shepherd {
@@ -57,13 +51,13 @@ pub(crate) struct Shepherd {
 
 /// What it knows of leases, and what it holds.
 pub(crate) struct Mine {
-    began: Instant,
-    views: BTreeMap<u16, View>,
-    serving: HashMap<u16, Box<dyn Serving>>,
-    moved: VecDeque<Instant>,
-    said_at: Option<Instant>,
-    checked_at: Option<Instant>,
-    waking: JoinSet<()>,
+    pub(super) began: Instant,
+    pub(super) views: BTreeMap<u16, View>,
+    pub(super) serving: HashMap<u16, Box<dyn Serving>>,
+    pub(super) moved: VecDeque<Instant>,
+    pub(super) said_at: Option<Instant>,
+    pub(super) checked_at: Option<Instant>,
+    pub(super) waking: JoinSet<()>,
 }
 
 impl Default for Mine {
@@ -92,11 +86,17 @@ impl Shepherd {
                     tracing::warn!(shard, "another node took a shard");
                     self.give_up(shard);
                 }
-                said = given.next() => match said.as_deref().map(serde_json::from_slice::<u16>) {
-                    Some(Ok(shard)) => self.is_free(shard),
-                    Some(Err(error)) => tracing::warn!(%error, "a node is not understood"),
-                    None => given = self.hear().await,
-                },
+                said = given.next() => {
+                    match said {
+                        Some(said) => self.is_given(&said),
+                        None => given = self.hear().await,
+                    }
+                    while let Some(Some(said)) = given.next().now_or_never() {
+                        self.is_given(&said);
+                    }
+                    // At once: who had them serves them no more.
+                    self.act().await;
+                }
             }
             self.look().await;
         }
@@ -140,6 +140,12 @@ impl Shepherd {
             Ok(Err(error)) => tracing::debug!(%error, "leases cannot be read"),
             Err(_) => tracing::debug!("leases cannot be read in time"),
         }
+        self.act().await;
+        self.say();
+    }
+
+    /// What follows from what is known.
+    async fn act(&mut self) {
         while self.mine.moved.front().is_some_and(|moved| MOVES_WITHIN <= moved.elapsed()) {
             self.mine.moved.pop_front();
         }
@@ -151,14 +157,13 @@ impl Shepherd {
             self.mine.moved.len(),
         );
         self.carry_out(steps).await;
-        self.say();
     }
 
-    fn me(&self) -> NodeId {
+    pub(super) fn me(&self) -> NodeId {
         self.card.borrow().id
     }
 
-    fn terms(&self) -> Terms {
+    pub(super) fn terms(&self) -> Terms {
         Terms { ttl: Duration::from_millis(u64::try_from(self.deps.leases.ttl().0).unwrap_or(0)) }
     }
 
@@ -186,10 +191,16 @@ impl Shepherd {
         }
     }
 
-    fn is_free(&mut self, shard: u16) {
+    /// Another node has handed over shards to this one.
+    fn is_given(&mut self, said: &[u8]) {
         let now = self.mine.began.elapsed();
-        if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
-            (view.lease, view.since) = (None, now);
+        let Ok(shards) = serde_json::from_slice::<Vec<u16>>(said) else {
+            return tracing::warn!("a node is not understood");
+        };
+        for shard in shards {
+            if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
+                (view.lease, view.since) = (None, now);
+            }
         }
     }
 
@@ -205,23 +216,22 @@ impl Shepherd {
         }
         if !late.is_empty() {
             tracing::warn!(shards = late.len(), "leases were not renewed in time: shards are lost");
-            late.into_iter().for_each(|shard| self.give_up(shard));
+            for shard in late {
+                self.give_up(shard);
+            }
         }
         self.renew(renewals).await;
         if !takes.is_empty() {
             match self.take(takes).await {
-                Ok(taken) => self.wake(taken),
+                Ok(begun) => self.wake(begun),
                 Err(error) => tracing::warn!(%error, "shards cannot be taken"),
             }
         }
-        join_all(moves.iter().map(|(shard, _)| self.retire(*shard))).await;
-        for (shard, to) in moves {
-            self.hand_over(shard, to).await;
-        }
+        self.hand_over_all(&moves).await;
     }
 
     /// Writes leases side by side. Answers each with when that was sent, or why it was not written.
-    async fn put(
+    pub(super) async fn put(
         &self,
         leases: Vec<(u16, Option<u64>)>,
     ) -> Vec<(u16, Instant, Result<u64, LeaseError>)> {
@@ -282,83 +292,18 @@ impl Shepherd {
         self.put(shards.into_iter().map(|shard| (shard, None)).collect()).await
     }
 
-    fn ours(&mut self, shard: u16) -> Option<&mut Ours> {
+    pub(super) fn ours(&mut self, shard: u16) -> Option<&mut Ours> {
         self.mine.views.get_mut(&shard)?.ours.as_mut()
     }
 
     /// The lease of `shard` is this node's, by what was sent at `sent_at`.
-    fn hold(&mut self, shard: u16, revision: u64, sent_at: Instant) {
+    pub(super) fn hold(&mut self, shard: u16, revision: u64, sent_at: Instant) {
         let (me, now) = (self.me(), self.mine.began.elapsed());
         let renewed_at = sent_at.saturating_duration_since(self.mine.began);
         let lease = Some(Lease { owner: me, revision });
         let ours = Some(Ours { revision, renewed_at });
         self.mine.views.insert(shard, View { lease, since: now, ours });
         self.placement.extend(shard, sent_at + self.terms().give_up());
-    }
-
-    /// Takes shards: the epoch is read, then the lease is taken, then the epoch raised if it is
-    /// still the one that was read.
-    async fn take(&mut self, leases: Vec<(u16, Option<u64>)>) -> Result<Vec<u16>, Unavailable> {
-        let shards = self.deps.shards.shards().await?;
-        let epochs: HashMap<u16, u64> =
-            shards.into_iter().map(|shard| (shard.id, shard.epoch)).collect();
-        let mut leased = HashMap::new();
-        for (shard, sent_at, put) in self.put(leases).await {
-            if let Ok(revision) = put {
-                leased.insert(shard, (revision, sent_at));
-            }
-        }
-        let wanted: Vec<(u16, u64)> =
-            leased.keys().map(|shard| (*shard, epochs.get(shard).copied().unwrap_or(0))).collect();
-        let now = self.deps.clock.now();
-        let name = self.card.borrow().name.clone();
-        let taken = self.deps.shards.take_after(&wanted, &name, now).await?;
-        let outages = stream::iter(taken.clone()).map(|(shard, _)| {
-            let deps = self.deps.clone();
-            async move { (shard, deps.shards.outages(shard, At(0)).await) }
-        });
-        let outages: Vec<_> = outages.buffer_unordered(ABREAST).collect().await;
-        let mut outages: HashMap<u16, _> = outages.into_iter().collect();
-        let mut begun = vec![];
-        for (shard, epoch) in taken {
-            let (Some((revision, sent_at)), Some(Ok(outages))) =
-                (leased.remove(&shard), outages.remove(&shard))
-            else {
-                continue;
-            };
-            if sent_at.elapsed() < self.terms().give_up() {
-                self.hold(shard, revision, sent_at);
-                self.placement.begin(shard, epoch, outages, now);
-                begun.push(shard);
-            }
-        }
-        self.serve(&begun).await;
-        // Whoever was quicker has them; they are not ours to keep from others.
-        for (shard, (revision, _)) in leased {
-            self.deps.leases.release(shard, revision).await.ok();
-        }
-        if !begun.is_empty() {
-            tracing::info!(shards = begun.len(), "this node took shards");
-        }
-        Ok(begun)
-    }
-
-    async fn serve(&mut self, shards: &[u16]) {
-        let (wire, directory) = (&self.deps.wire, &self.directory);
-        let serve = |shard: u16| async move {
-            let commands = Arc::new(Commands::new(directory, shard));
-            (shard, wire.serve(Subject::Commands(shard), commands).await)
-        };
-        let served = stream::iter(shards.to_vec()).map(serve).buffer_unordered(ABREAST);
-        for (shard, served) in served.collect::<Vec<_>>().await {
-            match served {
-                Ok(serving) => drop(self.mine.serving.insert(shard, serving)),
-                Err(error) => {
-                    tracing::warn!(shard, %error, "a shard cannot be served");
-                    self.give_up(shard);
-                }
-            }
-        }
     }
 
     fn wake(&mut self, shards: Vec<u16>) {
@@ -373,80 +318,15 @@ impl Shepherd {
     }
 
     /// Somebody else may own `shard`: nothing more is done for it.
-    fn give_up(&mut self, shard: u16) {
+    pub(super) fn give_up(&mut self, shard: u16) {
         self.mine.serving.remove(&shard);
         let Some(view) = self.mine.views.get_mut(&shard) else { return };
         if view.ours.take().is_some() {
+            // Its lease is seen anew, for as long as it says that it lasts.
             view.since = self.mine.began.elapsed();
         }
         self.placement.lose(shard);
         self.directory.drop_shard(shard);
-    }
-
-    /// Takes no more commands for `shard`, and waits until its streams are at rest.
-    async fn retire(&self, shard: u16) {
-        let epoch = self.placement.epoch_of(shard);
-        self.placement.leave(shard);
-        if timeout(RETIRE, self.directory.retire(shard)).await.is_err() {
-            tracing::info!(shard, "not all streams of a shard were at rest");
-        }
-        let sign = [(shard, epoch.unwrap_or(0))];
-        if let Err(error) = self.deps.shards.alive(&sign, self.deps.clock.now()).await {
-            tracing::info!(shard, %error, "no sign of life of a shard that is handed over");
-        }
-    }
-
-    async fn hand_over(&mut self, shard: u16, to: NodeId) {
-        self.mine.serving.remove(&shard);
-        self.placement.lose(shard);
-        self.directory.drop_shard(shard);
-        let now = self.mine.began.elapsed();
-        let Some(view) = self.mine.views.get_mut(&shard) else { return };
-        let Some(ours) = view.ours.take() else { return };
-        // As long as its lease says so it is `to`'s to take.
-        view.since = now;
-        self.mine.moved.push_back(Instant::now());
-        match timeout(PATIENCE, self.deps.leases.release(shard, ours.revision)).await {
-            Ok(Ok(())) => {
-                let said = serde_json::to_vec(&shard).expect("a number");
-                self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
-            }
-            Ok(Err(error)) => tracing::info!(shard, %error, "a lease was not given back"),
-            Err(_) => tracing::info!(shard, "a lease was not given back in time"),
-        }
-    }
-
-    /// Whether this node is fit to own shards, looked at with each renewal.
-    async fn check(&mut self) {
-        let is_new = self.mine.checked_at.is_none_or(|at| self.terms().renew() <= at.elapsed());
-        if !is_new {
-            return;
-        }
-        self.mine.checked_at = Some(Instant::now());
-        let trouble = if self.members.is_stranger(&self.card.borrow()) {
-            Some("the other nodes are two versions away from this one".to_owned())
-        } else {
-            self.clock_trouble().await
-        };
-        let is_other = self.card.borrow().trouble != trouble;
-        if is_other {
-            match &trouble {
-                Some(why) => tracing::error!(why, "this node takes no shards"),
-                None => tracing::warn!("this node is fit to own shards again"),
-            }
-            self.card.send_modify(|card| card.trouble = trouble);
-        }
-    }
-
-    /// How far this node's clock is from the store's, if that is too far.
-    async fn clock_trouble(&self) -> Option<String> {
-        let before = self.deps.clock.now();
-        let told = timeout(PATIENCE, self.deps.shards.clock()).await.ok()?.ok()??;
-        let after = self.deps.clock.now();
-        let off = if told < before { told - before } else { (told - after).max(Ms(0)) };
-        (CLOCK_MAX < Ms(off.0.abs())).then(|| {
-            format!("its clock is {} ms from the database's, and {} may be", off.0, CLOCK_MAX.0)
-        })
     }
 
     fn say(&mut self) {

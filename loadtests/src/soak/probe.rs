@@ -2,8 +2,6 @@
 //! the shards and over the nodes that answer. How long the slowest takes is how long something was
 //! not served.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use domain::{at::Ms, ids::TestId, plan::Test};
 use loadtests::{creator::Creator, http::Http};
 use serde_json::json;
@@ -22,8 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(12);
 
 /// See the module.
 pub(super) struct Probes {
-    longest: Arc<Mutex<Duration>>,
+    seen: watch::Sender<Seen>,
     _probes: JoinSet<()>,
+}
+
+/// What was answered.
+struct Seen {
+    longest: Duration,
+    /// For each probe, when it asked for what was answered last.
+    asked_at: Vec<Instant>,
 }
 
 impl Probes {
@@ -32,7 +37,9 @@ impl Probes {
         gateways: Vec<String>,
         over: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
-        let (longest, mut probes) = (Arc::new(Mutex::default()), JoinSet::new());
+        let now = Instant::now();
+        let seen = watch::Sender::new(Seen { longest: Duration::ZERO, asked_at: vec![now; COUNT] });
+        let mut probes = JoinSet::new();
         for n in 0..COUNT {
             let mut creator = creator.clone();
             let test =
@@ -43,22 +50,30 @@ impl Probes {
                 gateways: gateways.clone(),
                 test,
                 n,
-                longest: Arc::clone(&longest),
+                seen: seen.clone(),
                 over: over.clone(),
             };
             probes.spawn(probe.go_on());
         }
-        Ok(Self { longest, _probes: probes })
+        Ok(Self { seen, _probes: probes })
     }
 
     /// Forgets what was before.
     pub(super) fn begin_round(&self) {
-        *self.longest.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
+        self.seen.send_modify(|seen| seen.longest = Duration::ZERO);
+    }
+
+    /// Waits until each of them was answered something that it asked from now on.
+    pub(super) async fn served(&self) {
+        let since = Instant::now();
+        let mut seen = self.seen.subscribe();
+        let all = |seen: &Seen| seen.asked_at.iter().all(|asked_at| since <= *asked_at);
+        seen.wait_for(all).await.ok();
     }
 
     /// The slowest that was answered since.
     pub(super) fn longest(&self) -> Duration {
-        *self.longest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.borrow().longest
     }
 }
 
@@ -67,7 +82,7 @@ struct Probe {
     gateways: Vec<String>,
     test: TestId,
     n: usize,
-    longest: Arc<Mutex<Duration>>,
+    seen: watch::Sender<Seen>,
     over: watch::Receiver<bool>,
 }
 
@@ -78,20 +93,24 @@ impl Probe {
                 return;
             }
             let what = if turn.is_multiple_of(2) { "archive" } else { "restore" };
-            let took = self.ask(what).await;
-            self.note(took);
+            let asked_at = Instant::now();
+            self.ask(what).await;
+            self.note(asked_at);
             sleep(PAUSE).await;
         }
     }
 
-    fn note(&self, took: Duration) {
-        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
-        *longest = longest.max(took);
+    fn note(&self, asked_at: Instant) {
+        self.seen.send_modify(|seen| {
+            seen.longest = seen.longest.max(asked_at.elapsed());
+            if let Some(own) = seen.asked_at.get_mut(self.n) {
+                *own = asked_at;
+            }
+        });
     }
 
     /// Asks one node after the other until it is done. What was done already is refused: good, too.
-    async fn ask(&mut self, what: &str) -> Duration {
-        let began = Instant::now();
+    async fn ask(&mut self, what: &str) {
         let path = format!("/api/v1/tests/{}/{what}", self.test);
         for turn in self.n.. {
             let at = turn % self.gateways.len().max(1);
@@ -104,6 +123,5 @@ impl Probe {
                 _ => sleep(Duration::from_millis(20)).await,
             }
         }
-        began.elapsed()
     }
 }

@@ -56,6 +56,10 @@ const LOST: &str = "
 const KEEP: &str = "
     INSERT INTO outages (shard, from_at, to_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
+const OUTAGES_OF: &str = "
+    SELECT shard, from_at, to_at FROM outages WHERE shard = ANY ($1) AND to_at > $2
+    ORDER BY shard, from_at, to_at";
+
 const OUTAGES: &str = "
     SELECT from_at, to_at FROM outages WHERE shard = $1 AND to_at > $2 ORDER BY from_at, to_at";
 
@@ -104,6 +108,24 @@ impl Shards for Postgres {
 
     async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
         self.write(move |on| Box::pin(keep(on, shard, outage))).await
+    }
+
+    async fn outages_of(
+        &self,
+        shards: &[u16],
+        since: At,
+    ) -> Result<Vec<(u16, Outage)>, Unavailable> {
+        let ids: Vec<i32> = shards.iter().copied().map(i32::from).collect();
+        let found: Vec<(i32, i64, i64)> = sqlx::query_as(OUTAGES_OF)
+            .bind(ids)
+            .bind(since.0)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        let read = |(id, from, to): (i32, i64, i64)| {
+            Some((u16::try_from(id).ok()?, Outage { from: At(from), to: At(to) }))
+        };
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
