@@ -137,15 +137,15 @@ async fn a_shard_is_taken_after_who_is_writing_and_signs_of_life_wait_for_nobody
     sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut batch).await.unwrap();
     assert_eq!(old.alive(&[(shard, epoch)], At(5)).await.unwrap(), [0; 0]);
     old.append(append(session(1), epoch, 0)).await.unwrap();
-    let mut takes = JoinSet::new();
+    let mut waits = JoinSet::new();
     let by_new = Arc::clone(new);
     let seen = [(shard, epoch), (other, 7)];
-    takes.spawn(async move { by_new.take_after(&seen, "new", At(6)).await.unwrap() });
+    waits.spawn(async move { by_new.take_after(&seen, "new", At(6)).await.unwrap() });
     let mut watching = connect(&server).await;
     somebody_waits(&mut watching).await;
     assert_eq!(new.shards().await.unwrap()[usize::from(shard)].epoch, epoch);
     sqlx::query("COMMIT").execute(&mut batch).await.unwrap();
-    let taken = takes.join_next().await.unwrap().unwrap();
+    let taken = waits.join_next().await.unwrap().unwrap();
     assert_eq!(taken, [(shard, epoch + 1)], "the other one was never of epoch 7");
     let outages = new.outages(shard, At(0)).await.unwrap();
     assert_eq!((outages[0].from, outages[0].to), (At(5), At(6)));
