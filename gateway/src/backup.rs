@@ -62,7 +62,7 @@ pub(crate) async fn erasures(data: &Path, database: Option<&str>, to: &Path) -> 
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "how far this command is")]
+/// How far this command is; what it writes is in its file.
 fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -113,7 +113,7 @@ impl Unpacker {
     }
 
     /// Reads the sum in the end, and whether it is that of what was read.
-    fn read_whole(mut self) -> io::Result<bool> {
+    fn ends_whole(mut self) -> io::Result<bool> {
         let mut sum = vec![];
         self.from.read_to_end(&mut sum)?;
         Ok(sum == self.sum.finalize()[..])
@@ -152,5 +152,5 @@ fn read_through(mut unpacker: Unpacker, tables: u32) -> io::Result<bool> {
         unpacker.json::<Table>()?;
         while !unpacker.frame()?.is_empty() {}
     }
-    unpacker.read_whole()
+    unpacker.ends_whole()
 }

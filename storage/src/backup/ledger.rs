@@ -35,9 +35,9 @@ fn parse(line: &str) -> Option<Erased> {
 pub fn add(path: &Path, erased: &[Erased]) -> Result<usize, BackupError> {
     let known: BTreeMap<Stream, At> = read(path)?.into_iter().collect();
     let new: Vec<_> = erased.iter().filter(|(stream, _)| !known.contains_key(stream)).collect();
-    let lines: String = new.iter().map(|(stream, at)| format!("{} {stream}\n", at.0)).collect();
+    let lines: Vec<_> = new.iter().map(|(stream, at)| format!("{} {stream}\n", at.0)).collect();
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    file.write_all(lines.as_bytes())?;
+    file.write_all(lines.concat().as_bytes())?;
     file.sync_all()?;
     Ok(new.len())
 }

@@ -129,12 +129,12 @@ pub(super) async fn apply(
         return Ok(all.iter().map(|_| Ok(())).collect());
     }
     let heads = heads(on, all.iter().filter(|one| !outcome.won.contains(&one.place))).await?;
-    let answer = |one: &One<'_>| match outcome.won.contains(&one.place) {
-        true => Ok(()),
-        false => {
-            let is_fenced = !outcome.tried.contains(&one.place);
-            Err(reason(one, &heads, is_fenced, stored.get(&one.place)))
+    let answer = |one: &One<'_>| {
+        if outcome.won.contains(&one.place) {
+            return Ok(());
         }
+        let is_fenced = !outcome.tried.contains(&one.place);
+        Err(reason(one, &heads, is_fenced, stored.get(&one.place)))
     };
     Ok(all.iter().map(answer).collect())
 }
@@ -160,9 +160,8 @@ async fn write(
         all.iter().map(|one| of(one.append)).collect()
     };
     // Nothing is expected to be where a duplicate expects it.
-    let expected = |one: &One<'_>| match stored.contains_key(&one.place) {
-        true => -1,
-        false => one.append.expected_seq.cast_signed(),
+    let expected = |one: &One<'_>| {
+        if stored.contains_key(&one.place) { -1 } else { one.append.expected_seq.cast_signed() }
     };
     let events: Vec<(i32, &Recorded)> = parts(all, |append| &append.events);
     let rows: Vec<(i32, &RowChange)> = parts(all, |append| &append.rows);

@@ -29,7 +29,12 @@ pub(crate) async fn finish(on: &mut PgConnection, address: &Address) -> Result<(
 fn told(error: OpenError) -> BackupError {
     match error {
         OpenError::Failed { .. } => BackupError::Failed(error.into()),
-        _ => BackupError::Refused(error.to_string()),
+        OpenError::Address(_)
+        | OpenError::Unreachable { .. }
+        | OpenError::Credentials { .. }
+        | OpenError::NoDatabase { .. }
+        | OpenError::Running { .. }
+        | OpenError::Newer { .. } => BackupError::Refused(error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs::File, path::Path};
 use domain::{at::At, stream::Stream};
 use sqlx::SqliteConnection;
 
-use super::open;
+use super::{OpenError, open};
 use crate::backup::BackupError;
 
 /// The directory, made if it is not there, for this program alone.
@@ -19,10 +19,12 @@ pub(crate) async fn migrate(on: &mut SqliteConnection, dir: &Path) -> Result<(),
     open::migrate(on, dir).await.map_err(told)
 }
 
-fn told(error: open::OpenError) -> BackupError {
+fn told(error: OpenError) -> BackupError {
     match error {
-        open::OpenError::Failed { .. } => BackupError::Failed(error.into()),
-        _ => BackupError::Refused(error.to_string()),
+        OpenError::Failed { .. } => BackupError::Failed(error.into()),
+        OpenError::Running { .. } | OpenError::Newer { .. } => {
+            BackupError::Refused(error.to_string())
+        }
     }
 }
 

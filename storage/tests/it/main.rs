@@ -7,5 +7,6 @@ mod durability;
 mod faults;
 mod files;
 mod kit;
+mod nodes;
 mod postgres;
 mod trouble;

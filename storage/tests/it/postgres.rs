@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::kit::{append, is_away, own, session};
 
 /// The schema of every test; each has a server of its own.
-const SCHEMA: &str = "here";
+pub(crate) const SCHEMA: &str = "here";
 
 /// A server, or nothing where there is none to be had.
 pub(crate) async fn server() -> Option<Scratch> {
