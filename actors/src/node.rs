@@ -26,7 +26,7 @@ use crate::{
     filing,
     keeper::Keeper,
     output::Outputs,
-    placement::{Members, Mine, NodeCard, Placement, Role, Shepherd, VERSION},
+    placement::{LINGER, Members, Mine, NodeCard, Placement, Role, Shepherd, VERSION},
     report::{self, Report, Reporter},
     runs::Runs,
 };
@@ -163,6 +163,7 @@ impl Node {
             while !self.directory.placement().owned().is_empty() {
                 tokio::time::sleep(LOOK).await;
             }
+            tokio::time::sleep(LINGER).await;
         };
         if self.members.all().len() > 1 && tokio::time::timeout(within, left).await.is_err() {
             tracing::warn!("not all shards were handed over; others take them when they see");

@@ -25,7 +25,7 @@ use domain::{
 use tokio::{sync::watch, time::Instant};
 
 pub use self::members::{Members, NodeCard, Role, VERSION};
-pub(crate) use self::shepherd::{Mine, Shepherd};
+pub(crate) use self::shepherd::{LINGER, Mine, Shepherd};
 
 /// A silence up to this long is the beat itself, and no outage.
 const SILENCE: Ms = Ms(3_000);

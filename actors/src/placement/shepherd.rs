@@ -17,7 +17,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -32,6 +32,9 @@ const LOOK_SELDOM: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(100);
 /// How often a node that has just started says so.
 const LISTEN: Duration = Duration::from_millis(250);
+/// How long calls are still answered for a shard that is no more this node's. A call that is on its
+/// way when nobody serves it any more may be lost, and is waited for in vain.
+pub(crate) const LINGER: Duration = Duration::from_millis(500);
 /// How long one step towards the leases may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How many leases are written side by side.
@@ -54,6 +57,8 @@ pub(crate) struct Mine {
     pub(super) began: Instant,
     pub(super) views: BTreeMap<u16, View>,
     pub(super) serving: HashMap<u16, Box<dyn Serving>>,
+    /// Who still asks here for a shard that was handed over is told so, until everybody knows.
+    pub(super) lingering: VecDeque<(Instant, Box<dyn Serving>)>,
     pub(super) moved: VecDeque<Instant>,
     pub(super) said_at: Option<Instant>,
     pub(super) checked_at: Option<Instant>,
@@ -66,6 +71,7 @@ impl Default for Mine {
             began: Instant::now(),
             views: BTreeMap::new(),
             serving: HashMap::new(),
+            lingering: VecDeque::new(),
             moved: VecDeque::new(),
             said_at: None,
             checked_at: None,
@@ -78,10 +84,13 @@ impl Shepherd {
     /// Looks again and again; at once when a shard is given to this node.
     pub(crate) async fn run(mut self) {
         let mut given = self.hear().await;
+        let mut look_at = Instant::now();
         loop {
-            let wait = tokio::time::sleep(self.pause());
             tokio::select! {
-                () = wait => {}
+                () = sleep_until(look_at) => {
+                    self.look().await;
+                    look_at = Instant::now() + self.pause();
+                }
                 Some(shard) = self.lost.recv() => {
                     tracing::warn!(shard, "another node took a shard");
                     self.give_up(shard);
@@ -94,11 +103,10 @@ impl Shepherd {
                     while let Some(Some(said)) = given.next().now_or_never() {
                         self.is_given(&said);
                     }
-                    // At once: who had them serves them no more.
+                    // At once, and without a look before it: who had them serves them no more.
                     self.act().await;
                 }
             }
-            self.look().await;
         }
     }
 
@@ -146,6 +154,9 @@ impl Shepherd {
 
     /// What follows from what is known.
     async fn act(&mut self) {
+        while self.mine.lingering.front().is_some_and(|(since, _)| LINGER <= since.elapsed()) {
+            self.mine.lingering.pop_front();
+        }
         while self.mine.moved.front().is_some_and(|moved| MOVES_WITHIN <= moved.elapsed()) {
             self.mine.moved.pop_front();
         }
@@ -319,7 +330,8 @@ impl Shepherd {
 
     /// Somebody else may own `shard`: nothing more is done for it.
     pub(super) fn give_up(&mut self, shard: u16) {
-        self.mine.serving.remove(&shard);
+        let serving = self.mine.serving.remove(&shard);
+        self.mine.lingering.extend(serving.map(|serving| (Instant::now(), serving)));
         let Some(view) = self.mine.views.get_mut(&shard) else { return };
         if view.ours.take().is_some() {
             // Its lease is seen anew, for as long as it says that it lasts.
