@@ -172,7 +172,7 @@ impl Connection {
                     if silence < heard_at.elapsed() {
                         return Some(close::SILENT);
                     }
-                    let sent = self.app.now().0.to_be_bytes();
+                    let sent = self.way.ping(self.app.now());
                     if self.outbox.send(wire::frame(Kind::Ping, &sent)).is_err() {
                         return Some(close::TOO_SLOW);
                     }
@@ -204,7 +204,7 @@ impl Connection {
                 self.take(frame, received_at).await.map_err(|Overflow| close::TOO_SLOW)
             }
             Ok(Message::Pong(sent)) => {
-                self.measure(&sent, received_at);
+                self.way.pong(&sent, received_at);
                 Ok(())
             }
             // A goodbye is answered by the library, and the end follows it.
@@ -310,12 +310,6 @@ impl Connection {
                 true
             }
             None => false,
-        }
-    }
-
-    fn measure(&mut self, sent: &[u8], now: At) {
-        if let Ok(sent) = <[u8; 8]>::try_from(sent) {
-            self.way.measured(now - At(i64::from_be_bytes(sent)));
         }
     }
 
