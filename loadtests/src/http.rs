@@ -52,6 +52,13 @@ impl Http {
         Self { cookies: BTreeMap::new(), ..self.clone() }
     }
 
+    /// A browser that was given its cookies, as they are sent.
+    pub fn with_cookies(base: &str, cookies: &str) -> Self {
+        let pairs = cookies.split("; ").filter_map(|pair| pair.trim().split_once('='));
+        let cookies = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { cookies, ..Self::new(base) }
+    }
+
     /// The same browser, at another address of the same site.
     pub fn to(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }

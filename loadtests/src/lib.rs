@@ -8,6 +8,7 @@
 )]
 
 pub mod candidate;
+pub mod clock;
 pub mod creator;
 pub mod crowd;
 pub mod figures;

@@ -8,14 +8,18 @@
 
 mod board;
 mod burst;
+mod churn;
+mod fan_server;
 mod fanout;
 mod journal;
 mod postgres;
 mod recovery;
 mod sit;
+mod slow;
 mod startup;
 mod storm;
 mod stream;
+mod timers;
 mod viewers;
 
 use std::process::ExitCode;
@@ -47,6 +51,12 @@ enum Command {
     Stream(stream::Config),
     /// Thousands look at one wall while candidates score.
     Viewers(viewers::Config),
+    /// A hundred thousand ends of tests, the time that pages show, and who lies about theirs.
+    Timers(timers::Config),
+    /// One socket that reads slowly, or not at all, beside others.
+    Slow(slow::Config),
+    /// Sockets come and go for minutes, and nothing of them may stay.
+    Churn(churn::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -66,6 +76,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Recovery(config) => recovery::run(config).await?,
         Command::Stream(config) => stream::run(config).await?,
         Command::Viewers(config) => viewers::run(config).await?,
+        Command::Timers(config) => timers::run(config).await?,
+        Command::Slow(config) => slow::run(config).await?,
+        Command::Churn(config) => churn::run(config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

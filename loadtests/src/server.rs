@@ -227,3 +227,26 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
     let ticks = fields.get(10).copied().unwrap_or(0.0) + fields.get(11).copied().unwrap_or(0.0);
     Ok(Usage { rss_mib: mib("VmRSS"), rss_max_mib: mib("VmHWM"), cpu_s: ticks / 100.0 })
 }
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Census {
+    pub usage: Usage,
+    pub threads: f64,
+    pub descriptors: f64,
+    /// Of the descriptors.
+    pub sockets: f64,
+}
+
+/// Counts what process `pid` holds (`proc_pid_task(5)`, `proc_pid_fd(5)`).
+pub fn census(pid: u32) -> anyhow::Result<Census> {
+    let threads = u32::try_from(std::fs::read_dir(format!("/proc/{pid}/task"))?.count())?;
+    let (mut descriptors, mut sockets) = (0_u32, 0_u32);
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        descriptors += 1;
+        let target = std::fs::read_link(entry?.path()).unwrap_or_default();
+        sockets += u32::from(target.to_string_lossy().starts_with("socket:"));
+    }
+    let (threads, descriptors) = (f64::from(threads), f64::from(descriptors));
+    Ok(Census { usage: usage(pid)?, threads, descriptors, sockets: f64::from(sockets) })
+}

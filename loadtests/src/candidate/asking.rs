@@ -81,6 +81,15 @@ impl Candidate {
         }
     }
 
+    /// Answers a ping that may never have come.
+    pub async fn send_pong(&mut self, payload: &[u8]) {
+        if let Some(socket) = &mut self.socket
+            && socket.send_pong(payload).await.is_err()
+        {
+            self.cut();
+        }
+    }
+
     /// Asks again what it was told to ask later.
     pub async fn ask_again(&mut self) {
         let now = Instant::now();
