@@ -1,12 +1,15 @@
 # The ways in: `make run`, `make test`, `make bench`.
 
 export TS_RS_LARGE_INT := number
-BENCHES := sit startup store postgres board fanout-one2k fanout-one8k fanout-many8k storm runner burst compile
+BENCHES := sit startup store postgres board fanout-one2k fanout-one8k fanout-many8k storm viewers stream slow timers recovery runner burst compile
 CARGO := cargo --quiet
 
 SEEDS := 1000
 
-.PHONY: simulate bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
+# How long the soaks last, in minutes.
+MINUTES := 10
+
+.PHONY: simulate cluster soak soak-cluster bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -85,13 +88,46 @@ bench-postgres:
 # The gateway alone beside servers that do nothing but this, by a neutral client that comes with the
 # shared data (`POLYCODE_SHARED`); seven turns each.
 bench-fanout-one2k bench-fanout-one8k bench-fanout-many8k: bench-fanout-%:
-	$(CARGO) build --release -p gateway --example fan_server -p loadtests
+	$(CARGO) build --release -p gateway --example fan_server -p loadtests --bin loadtests
 	@sh scripts/bench-fanout.sh
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests fanout --scenario $*
 
 bench-storm: web
 	$(CARGO) build --release -p gateway -p loadtests
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests storm --spawn target/release/polycode
+
+# 5,000 screens on one wall, while a hundred candidates score.
+bench-viewers: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests viewers --spawn target/release/polycode
+
+# A contest of 2,554 teams and 34,262 runs of the shared data (`POLYCODE_SHARED`), sixty times as fast.
+bench-stream: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests stream --spawn target/release/polycode
+
+# What one slow socket costs, and what the others feel of it.
+bench-slow:
+	$(CARGO) build --release -p gateway --example fan_server -p loadtests --bin loadtests
+	ulimit -n 8192 && ./target/release/loadtests slow
+
+# 100,000 ends of tests, clocks through a bad network, and liars.
+bench-timers: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n 8192 && ./target/release/loadtests timers --spawn target/release/polycode
+
+# 10,000 links that end, in every way, and a server that is killed meanwhile.
+bench-recovery: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n 8192 && ./target/release/loadtests recovery --spawn target/release/polycode
+
+# For so many minutes each: links are cut and the server is killed, then sockets come and go; in
+# the end nothing may be lost, and nothing left over.
+SOAK_MINUTES := 60
+soak: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n 8192 && ./target/release/loadtests recovery --spawn target/release/polycode --minutes $(SOAK_MINUTES)
+	ulimit -n 8192 && ./target/release/loadtests churn --spawn target/release/polycode --minutes $(SOAK_MINUTES)
 
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples

@@ -116,7 +116,7 @@ impl Shepherd {
         while Instant::now() < until {
             self.mine.said_at = None;
             self.say();
-            tokio::time::sleep_until(until.min(Instant::now() + LISTEN)).await;
+            sleep_until(until.min(Instant::now() + LISTEN)).await;
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::frame::ServerFrame;
+use socket2::SockRef;
 use tokio::{net::TcpStream, sync::Notify};
 
 use super::wire::{self, Kind};
@@ -17,6 +18,9 @@ use super::wire::{self, Kind};
 const BYTES_MAX: usize = 256 * 1024;
 /// From here on a socket is slow: what can be read again later is not queued for it.
 const BYTES_MANY: usize = 64 * 1024;
+/// How much the system takes in beyond what is under way to the client. For one that does not read
+/// it would keep megabytes, and what is latest would wait behind all of them.
+const UNSENT_BYTES: u32 = 64 * 1024;
 /// What a queued frame takes beside its bytes.
 const FRAME_BYTES: usize = 64;
 /// How many frames one system call writes at most.
@@ -58,6 +62,9 @@ struct Queue {
 
 impl Outbox {
     pub(crate) fn new(stream: TcpStream) -> Self {
+        if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
+            tracing::debug!(%error, "the system keeps more for a socket than it need");
+        }
         let (queue, stirred, roomy) = (Mutex::default(), Notify::new(), Notify::new());
         Self(Arc::new(Inner { stream, queue, stirred, roomy }))
     }

@@ -64,14 +64,17 @@ fn differences(expected: &BTreeMap<String, Row>, found: &BTreeMap<String, Row>) 
 /// Everybody's row: the file's verdicts at the server's moments, ranked by sorting.
 fn expected(contest: &Contest, teams: &[Team]) -> BTreeMap<String, Row> {
     let played: HashMap<usize, &Team> = teams.iter().map(|team| (team.number(), team)).collect();
-    let mut rows: Vec<Row> = (0..contest.teams.len())
-        .map(|number| {
-            let team = played.get(&number);
-            let started_at = team.and_then(|team| team.started_at()).unwrap_or(0);
-            let asked = team.map_or(&[][..], |team| &team.asked);
-            row(number, cells(contest.questions, started_at, asked))
-        })
-        .collect();
+    let rows = (0..contest.teams.len()).map(|number| {
+        let team = played.get(&number);
+        let started_at = team.and_then(|team| team.started_at()).unwrap_or(0);
+        let asked = team.map_or(&[][..], |team| &team.asked);
+        row(number, cells(contest.questions, started_at, asked))
+    });
+    ranked(rows.collect())
+}
+
+/// Each with its rank: one more than there are who have more, or as much in less time.
+fn ranked(mut rows: Vec<Row>) -> BTreeMap<String, Row> {
     #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
     let order = |row: &Row| (-(row.score as i64), row.minutes);
     let mut sorted: Vec<_> = rows.iter().map(order).collect();
@@ -105,5 +108,58 @@ fn row(number: usize, questions: Vec<Cell>) -> Row {
         solved,
         minutes: questions.iter().filter_map(|cell| cell.solved_at_min).sum(),
         questions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::contest::{Run, Verdict},
+        *,
+    };
+
+    fn asked(question: u16, minute: i64, verdict: Verdict) -> Asked {
+        let at_ms = minute * 60_000 + 59_999;
+        Asked { run: Run { team: 0, question, at_ms: 0, verdict }, at_ms }
+    }
+
+    /// One has solved two questions, two have solved one at the same time, the last none.
+    fn wall() -> BTreeMap<String, Row> {
+        let right = |question, minute| asked(question, minute, Verdict::Right);
+        let wrong = |question, minute| asked(question, minute, Verdict::Wrong);
+        let all = [
+            vec![wrong(0, 1), right(0, 7), right(0, 8), right(1, 9)],
+            vec![right(1, 3)],
+            vec![right(0, 3), wrong(1, 4)],
+            vec![wrong(1, 4), asked(1, 5, Verdict::DoesNotCompile)],
+        ];
+        let rows = all.iter().enumerate().map(|(number, asked)| row(number, cells(2, 0, asked)));
+        ranked(rows.collect())
+    }
+
+    #[test]
+    fn the_first_right_run_counts_and_equals_share_a_rank() {
+        let ranks: Vec<_> =
+            wall().values().map(|row| (row.rank, row.solved, row.minutes)).collect();
+        assert_eq!(ranks, [(1, 2, 16), (2, 1, 3), (2, 1, 3), (4, 0, 0)]);
+        assert_eq!(wall()["Candidate 00000"].questions[0].tries, 3);
+    }
+
+    #[test]
+    fn a_wrong_rank_a_lost_run_and_a_missing_row_are_seen() {
+        assert_eq!(differences(&wall(), &wall()), Vec::<String>::new());
+        let spoil = |spoil: fn(&mut Row)| {
+            let mut found = wall();
+            spoil(found.get_mut("Candidate 00002").unwrap());
+            differences(&wall(), &found).len()
+        };
+        assert_eq!(spoil(|row| row.rank = 3), 1);
+        assert_eq!(spoil(|row| row.questions[1].tries = 0), 1);
+        assert_eq!(spoil(|row| row.minutes += 1), 1);
+        let mut found = wall();
+        found.remove("Candidate 00003");
+        assert_eq!(differences(&wall(), &found).len(), 0, "the last may be in no window");
+        found.remove("Candidate 00000");
+        assert_eq!(differences(&wall(), &found).len(), 1);
     }
 }
