@@ -70,7 +70,7 @@ impl Source {
             Topic::Monitor(campaign) | Topic::Wall(campaign) => {
                 self.joined(&app, campaign, after).await
             }
-            Topic::Output(submission) => Ok(output(&app, submission)),
+            Topic::Output(submission) => output(&app, submission).await,
             Topic::Of(stream) => self.stream(&app, stream, after.1).await,
             Topic::Candidates(_)
             | Topic::Contents
@@ -157,9 +157,9 @@ async fn knows(app: &App, stream: Stream, seq: u64) -> Result<bool, Unavailable>
 }
 
 /// What a run prints: all of it so far.
-fn output(app: &App, submission: SubmissionId) -> Reading {
-    let RowsFrame { topic, epoch, seq, rows, .. } = app.node.outputs.read(submission);
-    pages(topic, (epoch, seq), None, rows)
+async fn output(app: &App, submission: SubmissionId) -> Result<Reading, Unavailable> {
+    let RowsFrame { topic, epoch, seq, rows, .. } = app.node.output(submission).await?;
+    Ok(pages(topic, (epoch, seq), None, rows))
 }
 
 /// The rows of several frames, each once and with its latest value.
