@@ -1,6 +1,6 @@
 //! Keeps what the ports promise. One contract suite holds every implementation to the same word:
 //! [`memory::Memory`] for tests and demonstrations, [`sqlite::Sqlite`] for the single binary,
-//! [`postgres::Postgres`] beside a server.
+//! [`postgres::Postgres`] beside a server; [`nats`] between several nodes.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ pub mod forgetful;
 mod kept;
 pub mod local;
 pub mod memory;
+pub mod nats;
 pub mod postgres;
 pub mod scratch;
 mod segment;

@@ -1,5 +1,7 @@
 //! A PostgreSQL server of one's own for tests and measurements: in a directory that goes with it,
-//! on a free port, with everything synced as in earnest.
+//! on a free port, with everything synced as in earnest. Beside it NATS and Redis, likewise.
+
+pub mod server;
 
 use std::{
     fs::DirBuilder,

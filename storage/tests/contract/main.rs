@@ -1,18 +1,24 @@
-//! One suite for every store: each test runs against all of them.
+//! One suite for every store, and one for what nodes need of each other: each test runs against all
+//! implementations.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail that way")]
 
 mod batches;
 mod blobs;
+mod brokers;
+mod buses;
 mod ends;
 mod events;
 mod heads;
 mod kit;
+mod leases;
+mod nodes;
 mod people;
 mod postgres;
 mod races;
 mod rows;
 mod shards;
+mod wires;
 
 /// Makes a test of each function, once for each store; for PostgreSQL a case of one test, since all
 /// share a server.
@@ -115,4 +121,58 @@ every_store! {
     races:
         one_append_wins_each_place,
         a_new_stream_has_one_first_event;
+}
+
+/// Makes a test of each function for two nodes of one process, and one for two nodes at a NATS.
+macro_rules! two_nodes {
+    ($($area:ident: $($test:ident),+ $(,)?;)+) => {
+        mod local {
+            $(mod $area {
+                $(#[tokio::test]
+                async fn $test() {
+                    crate::$area::$test(<crate::$area::Both as crate::nodes::Pair>::here()).await;
+                })+
+            })+
+        }
+
+        mod nats {
+            $(mod $area {
+                $(#[tokio::test]
+                async fn $test() {
+                    let program = storage::scratch::server::Program::Nats;
+                    let Some(server) = crate::nodes::server(program).await else { return };
+                    crate::$area::$test(<crate::$area::Both as crate::nodes::Pair>::at(&server).await).await;
+                })+
+            })+
+        }
+    };
+}
+
+two_nodes! {
+    wires:
+        a_call_is_answered_by_who_serves,
+        that_nobody_serves_is_known_at_once,
+        a_call_that_was_taken_is_answered_by_who_serves_no_more,
+        a_call_goes_on_when_its_caller_has_gone,
+        calls_are_carried_out_side_by_side,
+        too_much_at_once_is_known_at_once,
+        who_serves_later_on_a_node_is_asked,
+        a_call_is_carried_out_once_though_two_serve,
+        large_bodies_go_both_ways,
+        a_bug_in_one_call_is_told_and_harms_no_other,
+        what_is_said_is_heard_by_all,
+        to_hear_is_not_to_serve;
+    leases:
+        whoever_comes_first_has_it,
+        a_renewal_moves_on,
+        what_is_given_back_is_free,
+        a_lease_that_nobody_renews_is_free,
+        one_of_many_has_it,
+        all_shards_are_held_at_once;
+    buses:
+        what_one_publishes_all_hear,
+        frames_come_in_order_from_both,
+        each_topic_is_heard_alone,
+        who_lags_is_told_of_the_gap,
+        a_board_is_of_its_node;
 }
