@@ -51,6 +51,20 @@ pub(crate) struct Serve {
     /// How people reach it, if not at the address it listens on; printed in links.
     #[arg(long, env = "POLYCODE_URL")]
     pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// Adds a campaign to look at, of three problems and a quiz.
+    #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    pub(crate) demo: bool,
+    /// Syncs nothing, for tests of whether they would notice. No released program has it.
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    pub(crate) unsynced: bool,
+}
+
+/// How code is run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Runs {
     /// How many runs go on at once.
     #[arg(long, env = "POLYCODE_WORKERS")]
     pub(crate) workers: Option<usize>,
@@ -64,16 +78,34 @@ pub(crate) struct Serve {
     /// How much of what was compiled is kept for the next time, in MiB; 0 for nothing.
     #[arg(long, env = "POLYCODE_CACHE_MIB", default_value_t = 512)]
     pub(crate) cache_mib: u64,
-    /// Adds a campaign to look at, of three problems and a quiz.
-    #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
-    pub(crate) demo: bool,
     /// Judges without running anything, for load tests of everything else.
     #[arg(long, hide = true)]
     pub(crate) fake_runs: bool,
-    /// Syncs nothing, for tests of whether they would notice. No released program has it.
-    #[cfg(debug_assertions)]
-    #[arg(long, hide = true)]
-    pub(crate) unsynced: bool,
+}
+
+/// How to run what others serve.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Outpost {
+    /// Where NATS is: nats://host:port or tls://host:port, one or several of the same servers.
+    #[arg(long, env = "POLYCODE_NATS", required = true, value_delimiter = ',')]
+    pub(crate) nats: Vec<String>,
+    /// A file of one line, `user:password`: who this is to NATS.
+    #[arg(long, env = "POLYCODE_NATS_CREDENTIALS")]
+    pub(crate) nats_credentials: Option<PathBuf>,
+    /// Certificates (PEM) that are trusted; the connection is then encrypted.
+    #[arg(long, env = "POLYCODE_NATS_CA")]
+    pub(crate) nats_ca: Option<PathBuf>,
+    /// The cluster whose submissions are run.
+    #[arg(long, env = "POLYCODE_CLUSTER", default_value = "polycode")]
+    pub(crate) cluster: String,
+    /// What administrators see it called.
+    #[arg(long, env = "POLYCODE_NAME", default_value = "runner")]
+    pub(crate) name: String,
+    /// How much of the validators' data is kept for the next time, in MiB.
+    #[arg(long, env = "POLYCODE_DATA_MIB", default_value_t = 256)]
+    pub(crate) data_mib: usize,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
 }
 
 /// How much must stand between the programs of candidates and the machine.
@@ -124,4 +156,6 @@ pub(crate) enum Switch {
 pub(crate) enum Runner {
     /// Says what this machine gives for running code safely, and what is missing.
     Check,
+    /// Runs what waits in a cluster, and does nothing else: without a database, by NATS alone.
+    Serve(Outpost),
 }

@@ -12,6 +12,7 @@ mod demo;
 mod error;
 mod hub;
 mod limits;
+mod outpost;
 mod secret;
 mod serve;
 mod setup;
@@ -29,7 +30,7 @@ use config::{Admin, Command, Config, Package, Runner};
 pub use domain::people::Person;
 use domain::people::Role;
 pub use serve::serve_on;
-use storage::sqlite::Options;
+use storage::{nats::ConnectError, sqlite::Options};
 use store::{Store, WrongDatabase};
 
 /// The program.
@@ -49,7 +50,7 @@ pub fn main() -> ExitCode {
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<runner::NotMet>() || error.is::<WrongDatabase>() => {
+        Err(error) if is_for_whoever_started_it(&error) => {
             // One line, for whoever started it; not a failure to be looked into.
             let told = writeln!(std::io::stderr(), "polycode: {error}");
             if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
@@ -59,6 +60,10 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_for_whoever_started_it(error: &anyhow::Error) -> bool {
+    error.is::<runner::NotMet>() || error.is::<WrongDatabase>() || error.is::<ConnectError>()
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
@@ -71,6 +76,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
+        Command::Runner(Runner::Serve(config)) => outpost::run(data, &config).await,
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
 
 /// How long a server that was told to stop waits for runs; what takes longer is run again by the
 /// next one.
-const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(
@@ -92,9 +92,9 @@ async fn start(
     url: String,
 ) -> anyhow::Result<(Shared, Store)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
-    let found = walls(config).await?;
+    let found = walls(&config.runs).await?;
     let store = Store::open(data, database, options(config)).await?;
-    let (sandbox, languages) = sandbox(found, data, config)?;
+    let (sandbox, languages) = sandbox(found, data, &config.runs)?;
     let deps = Deps {
         store: Arc::clone(&store.events),
         shards: Arc::clone(&store.shards),
@@ -107,8 +107,7 @@ async fn start(
         wire: Arc::new(LocalWire::default()),
         leases: Arc::new(LocalLeases::default()),
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let app = app(deps, languages, url, config.workers.unwrap_or(cores)).await?;
+    let app = app(deps, languages, url, workers(&config.runs)).await?;
     Ok((Arc::new(app), store))
 }
 
@@ -140,10 +139,16 @@ fn options(_: &config::Serve) -> Options {
     Options::default()
 }
 
+/// As many as there are cores, unless somebody says otherwise.
+pub(crate) fn workers(config: &config::Runs) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    config.workers.unwrap_or(cores)
+}
+
 type Languages = Vec<(Language, String)>;
 
 /// The walls of this machine; `None` where nothing is run.
-async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox>> {
+pub(crate) async fn walls(config: &config::Runs) -> anyhow::Result<Option<NamespaceSandbox>> {
     if config.fake_runs {
         return Ok(None);
     }
@@ -162,10 +167,10 @@ async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox
     Ok(Some(sandbox))
 }
 
-fn sandbox(
+pub(crate) fn sandbox(
     found: Option<NamespaceSandbox>,
     data: &Path,
-    config: &config::Serve,
+    config: &config::Runs,
 ) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
     let Some(mut sandbox) = found else {
         let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
@@ -200,7 +205,7 @@ async fn offer_setup(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {
@@ -231,12 +236,14 @@ pub(crate) async fn import(
     let config = config::Serve {
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
-        workers: Some(0),
-        cache_mib: 0,
+        runs: config::Runs {
+            workers: Some(0),
+            cache_mib: 0,
+            fake_runs: true,
+            python_fork_server: config::Switch::Off,
+            isolation: config::Isolation::BestEffort,
+        },
         demo: false,
-        fake_runs: true,
-        python_fork_server: config::Switch::Off,
-        isolation: config::Isolation::BestEffort,
         #[cfg(debug_assertions)]
         unsynced: false,
     };

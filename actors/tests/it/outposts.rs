@@ -39,8 +39,8 @@ fn outpost(world: &World, wire: Arc<dyn Wire>, workers: usize) -> Outpost {
     Outpost::start(ports, "outpost", workers, 1 << 20)
 }
 
-async fn ask(world: &World, n: u128, word: &str, kind: RunKind) {
-    sit(world, n, word).await;
+async fn ask(world: &World, n: u128, program: &str, kind: RunKind) {
+    sit(world, n, program).await;
     world.done(session(n), run(kind)).await;
     world.until(submission(n, 0), "submitted", 1).await;
 }
@@ -168,7 +168,7 @@ async fn take(wire: &dyn Wire) -> Value {
     }
 }
 
-fn errand(task: &Value, errand: Value) -> Value {
+fn errand(task: &Value, errand: &Value) -> Value {
     json!({ "type": "errand", "task": task, "errand": errand })
 }
 
@@ -206,7 +206,7 @@ async fn a_runner_speaks_only_of_what_it_has_leased() {
             verdict(&json!([result(0, ""), result(1, "")])),
         ];
         for request in requests {
-            assert_eq!(say(wire, errand(task, request)).await, "-");
+            assert_eq!(say(wire, errand(task, &request)).await, "-");
         }
         let finish = json!({
             "type": "finish", "submission": task["submission"], "lease": task["lease"], "left": "done",
@@ -214,19 +214,19 @@ async fn a_runner_speaks_only_of_what_it_has_leased() {
         say(wire, finish).await;
     }
     // Of its own it gets what belongs to it…
-    assert!(say(wire, errand(&task, json!({ "type": "begin" }))).await.starts_with(b"+"));
-    let draft = say(wire, errand(&task, json!({ "type": "draft", "offset": 0 }))).await;
+    assert!(say(wire, errand(&task, &json!({ "type": "begin" }))).await.starts_with(b"+"));
+    let draft = say(wire, errand(&task, &json!({ "type": "draft", "offset": 0 }))).await;
     assert!(!String::from_utf8_lossy(&draft).contains(&id(mine).to_string()));
     let draft: Value = serde_json::from_slice(&draft[1..]).unwrap();
     let sha256 = &draft["data"][0][0]["sha256"];
     let data = json!({ "type": "data", "sha256": sha256, "offset": 0 });
-    assert_eq!(say(wire, errand(&task, data)).await, "+1\n");
+    assert_eq!(say(wire, errand(&task, &data)).await, "+1\n");
     // …and nothing else.
     let secret = world.memory.put(Bytes::from_static(b"secret")).await.unwrap();
     let data = json!({ "type": "data", "sha256": secret.sha256, "offset": 0 });
-    assert_eq!(say(wire, errand(&task, data)).await, "-");
+    assert_eq!(say(wire, errand(&task, &data)).await, "-");
     let data = json!({ "type": "data", "sha256": sha256, "offset": 99 });
-    assert_eq!(say(wire, errand(&task, data)).await, "-");
+    assert_eq!(say(wire, errand(&task, &data)).await, "-");
     // What is no request is answered with nothing.
     for body in ["", "{}", "[[[[", r#"{"type":"take"}"#, "\u{0}"] {
         let body = Bytes::copy_from_slice(body.as_bytes());
@@ -241,7 +241,7 @@ async fn a_runner_speaks_only_of_what_it_has_leased() {
         result(7, ""),
         result(0, ""),
     ]);
-    assert_eq!(say(wire, errand(&task, verdict(&many))).await, "+");
+    assert_eq!(say(wire, errand(&task, &verdict(&many))).await, "+");
     world.until(session(mine), "judged", 1).await;
     let rows = world.rows(domain::rows::Topic::Of(submission(mine, 0))).await;
     let outcome = &rows.iter().find(|(key, _)| key == "outcome").unwrap().1;
@@ -250,6 +250,20 @@ async fn a_runner_speaks_only_of_what_it_has_leased() {
     // The other one was touched by nobody, and is there for whoever takes it.
     assert_eq!(world.kinds(submission(other, 0)).await, ["submitted"]);
     assert_eq!(take(wire).await["submission"], of(other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_runner_says_is_done_and_is_not_waits_again() {
+    let (world, wire) = world().await;
+    ask(&world, 1_000, "right", RunKind::All).await;
+    let task = take(&*wire).await;
+    let (submission, lease) = (&task["submission"], &task["lease"]);
+    let finish =
+        json!({ "type": "finish", "submission": submission, "lease": lease, "left": "done" });
+    say(&*wire, finish).await;
+    let _outpost = outpost(&world, wire, 1);
+    world.until(session(1_000), "judged", 1).await;
+    assert_eq!(attempts(&world, 1_000).await, ["taken", "judged"]);
 }
 
 fn of(n: u128) -> Value {
