@@ -70,13 +70,23 @@ impl Consoles {
     pub(crate) fn pass(&self, submission: SubmissionId, typed: Typed) -> Result<(), Why> {
         match self.consoles().get_mut(&submission) {
             Some(console) => console.pass(typed),
-            None => Err(Why::new("run_over", "this run is over, or has not begun")),
+            None => Err(over()),
         }
+    }
+
+    /// Whether a run listens here.
+    pub(crate) fn has(&self, submission: SubmissionId) -> bool {
+        self.consoles().contains_key(&submission)
     }
 
     fn consoles(&self) -> MutexGuard<'_, HashMap<SubmissionId, Console>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why nothing reaches a run that is nowhere.
+pub(crate) fn over() -> Why {
+    Why::new("run_over", "this run is over, or has not begun")
 }
 
 impl Console {

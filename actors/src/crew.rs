@@ -1,6 +1,12 @@
 //! The crew: the workers of one node. It asks for work while one of them is free.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::ids::CommandId;
 use tokio::{
@@ -22,10 +28,14 @@ const GIVING_BACK: Duration = Duration::from_secs(3);
 /// How long it may take to say that nothing is wanted any more.
 const LEAVING: Duration = Duration::from_millis(500);
 
+/// Is told how many runs go on.
+pub(crate) type Busy = Arc<dyn Fn(usize) + Send + Sync>;
+
 /// Takes and runs until `worker` is told to stop, and what goes on then is done.
-pub(crate) async fn work(worker: Worker, workers: usize) {
-    let plain = take_turns(worker.clone(), Runners::Plain, workers);
-    let typed = take_turns(worker, Runners::Typed, workers * TYPED_FOR_EACH);
+pub(crate) async fn work(worker: Worker, workers: usize, busy: Busy) {
+    let going_on = GoingOn { runs: Arc::default(), busy };
+    let plain = take_turns(worker.clone(), Runners::Plain, workers, going_on.clone());
+    let typed = take_turns(worker, Runners::Typed, workers * TYPED_FOR_EACH, going_on);
     tokio::join!(plain, typed);
 }
 
@@ -42,7 +52,30 @@ pub(crate) async fn finish(stopping: &watch::Sender<Stopping>, within: Duration)
     }
 }
 
-async fn take_turns(worker: Worker, runners: Runners, workers: usize) {
+/// How many runs go on.
+#[derive(Clone)]
+struct GoingOn {
+    runs: Arc<AtomicUsize>,
+    busy: Busy,
+}
+
+/// One of them.
+struct One(GoingOn);
+
+impl GoingOn {
+    fn one(&self) -> One {
+        (self.busy)(self.runs.fetch_add(1, Ordering::SeqCst) + 1);
+        One(self.clone())
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        (self.0.busy)(self.0.runs.fetch_sub(1, Ordering::SeqCst) - 1);
+    }
+}
+
+async fn take_turns(worker: Worker, runners: Runners, workers: usize, going_on: GoingOn) {
     let mut stopping = worker.stopping.clone();
     let places = Arc::new(Semaphore::new(workers));
     let mut work = JoinSet::new();
@@ -61,10 +94,10 @@ async fn take_turns(worker: Worker, runners: Runners, workers: usize) {
             next = next => next,
         };
         if let Some((place, task)) = next {
-            let worker = worker.clone();
+            let (worker, one) = (worker.clone(), going_on.one());
             work.spawn(async move {
                 worker.hold(task).await;
-                drop(place);
+                drop((place, one));
             });
         }
         while let Some(done) = work.try_join_next() {

@@ -1,5 +1,9 @@
 //! Where a runner turns with what it has taken: to begin it, and with what came of it.
 
+pub(crate) mod far;
+mod kept;
+pub(crate) mod post;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -18,7 +22,7 @@ use domain::{
 use crate::{
     ask::Meta,
     directory::Directory,
-    prepare,
+    prepare::{self, Draft},
     queue::{Left, Runners, Task, counter::AtCounter},
 };
 
@@ -35,6 +39,17 @@ pub(crate) struct Begun {
     pub(crate) validators: Vec<Shown>,
 }
 
+/// Something to run, without the data of its validators.
+pub(crate) struct Opened {
+    pub(crate) attempt: u32,
+    pub(crate) kind: RunKind,
+    pub(crate) draft: Draft,
+    pub(crate) validators: Vec<Shown>,
+}
+
+/// What the candidate is told when a validator cannot be run.
+pub(crate) const DATA_MISSING: &str = "the data of a validator is missing";
+
 /// See the module. Everything is tried until it is done, however long that takes.
 #[async_trait]
 pub(crate) trait Desk: Send + Sync {
@@ -44,8 +59,8 @@ pub(crate) trait Desk: Send + Sync {
     /// What was asked for under `ticket` is wanted no more.
     async fn leave(&self, ticket: CommandId);
 
-    /// Says that the runner is there.
-    async fn renew(&self, task: Task);
+    /// Says that the runner is there. Answers `false` if somebody else is to run it.
+    async fn renew(&self, task: Task) -> bool;
 
     /// Begins it: from now on this attempt counts, whatever becomes of the runner. Fails with how it
     /// is left if there is nothing to run.
@@ -62,6 +77,7 @@ pub(crate) trait Desk: Send + Sync {
 }
 
 /// The desk of a node with a store.
+#[derive(Clone)]
 pub(crate) struct Near {
     pub(crate) directory: Arc<Directory>,
     pub(crate) counter: AtCounter,
@@ -77,24 +93,19 @@ impl Desk for Near {
         self.counter.leave(ticket).await;
     }
 
-    async fn renew(&self, task: Task) {
-        self.counter.renew(task).await;
+    async fn renew(&self, task: Task) -> bool {
+        self.counter.renew(task).await
     }
 
     async fn begin(&self, task: Task) -> Result<Begun, Left> {
         let row = self.row(task.submission).await.ok_or(Left::Done)?;
-        let attempt = self.take_up(task, &row).await?;
-        let deps = self.directory.deps();
-        match prepare::surely(deps, task.submission, &row.submitted).await {
-            Ok((job, validators)) => {
-                Ok(Begun { attempt, kind: row.submitted.kind, job, validators })
-            }
-            Err(missing) => {
-                tracing::error!(submission = %task.submission, missing, "a run lacks something");
-                self.give_up(task, attempt, missing).await;
-                Err(Left::Done)
-            }
+        let Opened { attempt, kind, draft, validators } = self.open(task, &row).await?;
+        let data = prepare::data(self.directory.deps(), &draft).await;
+        if let Some(job) = draft.fill(&data) {
+            return Ok(Begun { attempt, kind, job, validators });
         }
+        self.give_up(task, attempt, DATA_MISSING).await;
+        Err(Left::Done)
     }
 
     async fn judge(&self, task: Task, attempt: u32, outcome: Outcome, validators: Vec<Shown>) {
@@ -113,6 +124,19 @@ impl Desk for Near {
 }
 
 impl Near {
+    /// Counts the attempt, and drafts the job.
+    pub(crate) async fn open(&self, task: Task, row: &QueueRow) -> Result<Opened, Left> {
+        let (attempt, kind) = (self.take_up(task, row).await?, row.submitted.kind);
+        let deps = self.directory.deps();
+        match prepare::surely(deps, task.submission, &row.submitted).await {
+            Ok((draft, validators)) => Ok(Opened { attempt, kind, draft, validators }),
+            Err(missing) => {
+                self.give_up(task, attempt, missing).await;
+                Err(Left::Done)
+            }
+        }
+    }
+
     /// Its row of the table; `None` once it is judged, or erased.
     async fn row(&self, submission: SubmissionId) -> Option<QueueRow> {
         let store = &self.directory.deps().store;
@@ -148,6 +172,7 @@ impl Near {
     }
 
     async fn give_up(&self, task: Task, attempt: u32, why: &str) {
+        tracing::error!(submission = %task.submission, why, "a run is given up");
         let (outcome, validators) = out_of_order(why);
         self.judge(task, attempt, outcome, validators).await;
     }

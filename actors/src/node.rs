@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     at::At,
     cluster::{Serving, Subject},
-    frame::Why,
+    frame::{RowsFrame, Why},
     ids::{NodeId, SubmissionId},
     ports::Unavailable,
     run::Typed,
@@ -27,6 +27,7 @@ use crate::{
     keeper::Keeper,
     output::Outputs,
     placement::{LINGER, Members, Mine, NodeCard, Placement, Role, Shepherd, VERSION},
+    queue::QueueCard,
     report::{self, Report, Reporter},
     runs::Runs,
 };
@@ -131,7 +132,7 @@ impl Node {
         }
         tasks.spawn(shepherd.run());
         let (at, printed) = (Arc::clone(&directory), Arc::clone(&outputs));
-        let runs = Arc::new(Runs::new(at, printed, options.is_alone));
+        let runs = Arc::new(Runs::new(at, printed, card.clone(), options.is_alone));
         tasks.spawn(Arc::clone(&runs).keep_queue());
         tasks.spawn(runs.work(options.workers));
         tasks.spawn(clockwork::run(Arc::clone(&directory)));
@@ -197,6 +198,17 @@ impl Node {
     /// Passes on what a person did with their own run: typed into it, ended its input, stopped it.
     pub async fn pass(&self, submission: SubmissionId, typed: Typed) -> Result<(), Why> {
         self.runs.pass(submission, typed).await
+    }
+
+    /// All that a run has printed so far, wherever it goes on, or the place of one that waits, as one
+    /// frame that begins anew; nothing of one that is over.
+    pub async fn output(&self, submission: SubmissionId) -> Result<RowsFrame, Unavailable> {
+        self.runs.output(submission).await
+    }
+
+    /// How the queue of runs stands, wherever it is.
+    pub async fn queue(&self) -> Result<QueueCard, Unavailable> {
+        self.runs.queue_card().await
     }
 
     /// Takes no more runs, waits for those that go on for at most `within`, and gives back the

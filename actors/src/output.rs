@@ -3,7 +3,7 @@
 mod transcript;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,6 +23,9 @@ use crate::epochs::Epochs;
 
 /// How many bytes are told at once: what a socket may have waiting holds several of them.
 const CHUNK_MAX: usize = 16 * 1024;
+/// How many bytes of rows one reading has at most that goes to another node; of texts the beginning
+/// is left out.
+const READING_MAX: usize = 512 * 1024;
 
 /// What came of the output of all runs that go on here, and the places of those that wait here.
 pub struct Outputs {
@@ -134,25 +137,42 @@ impl Outputs {
         self.bus.publish(Arc::new(Published { frame, text }));
     }
 
-    /// All that a run has printed, as one frame that begins anew; nothing for a run that is over.
+    /// All that a run has printed that goes on here, or the place of one that waits here, as one
+    /// frame that begins anew; nothing for any other.
     pub fn read(&self, submission: SubmissionId) -> RowsFrame {
-        let logs = self.logs();
-        let nothing = Log::default();
-        let log = logs.get(&submission).unwrap_or(&nothing);
-        let plain = log.rows.iter().map(|(key, row)| (key.clone(), Some(row.clone())));
-        let texts = log.texts.iter().flat_map(|(key, transcript)| {
-            transcript.pieces().into_iter().map(|piece| (name(*key), Some(piece.row())))
-        });
-        RowsFrame {
-            topic: Topic::Output(submission),
-            epoch: log.epoch,
-            seq: log.seq,
-            prev: None,
-            reset: true,
-            more: false,
-            rows: plain.chain(texts).collect(),
-        }
+        self.known(submission).unwrap_or_else(|| nothing(submission))
     }
+
+    /// The same, if there is anything.
+    pub(crate) fn known(&self, submission: SubmissionId) -> Option<RowsFrame> {
+        self.reading(submission, usize::MAX)
+    }
+
+    /// The same, as it goes to another node.
+    pub(crate) fn to_be_sent(&self, submission: SubmissionId) -> RowsFrame {
+        self.reading(submission, READING_MAX).unwrap_or_else(|| nothing(submission))
+    }
+
+    fn reading(&self, submission: SubmissionId, max: usize) -> Option<RowsFrame> {
+        let logs = self.logs();
+        let log = logs.get(&submission)?;
+        let plain: Vec<_> =
+            log.rows.iter().map(|(key, row)| (key.clone(), Some(row.clone()))).collect();
+        let bytes: usize = plain.iter().map(|(key, row)| size(key, row.as_ref())).sum();
+        let rows = plain.into_iter().chain(log.latest_texts(max.saturating_sub(bytes))).collect();
+        Some(RowsFrame { epoch: log.epoch, seq: log.seq, rows, ..nothing(submission) })
+    }
+}
+
+/// What is known of a run that is over.
+pub(crate) fn nothing(submission: SubmissionId) -> RowsFrame {
+    let (topic, rows) = (Topic::Output(submission), vec![]);
+    RowsFrame { topic, epoch: 0, seq: 0, prev: None, reset: true, more: false, rows }
+}
+
+/// How much a row takes in a frame.
+fn size(key: &str, row: Option<&Bytes>) -> usize {
+    key.len() + row.map_or(0, Bytes::len) + 24
 }
 
 impl Told {
@@ -239,6 +259,34 @@ impl Piece {
 }
 
 impl Log {
+    /// The rows of all texts; of more than `max` bytes the last ones. The first of each channel says
+    /// what is left out before it.
+    fn latest_texts(&self, max: usize) -> Vec<(String, Option<Bytes>)> {
+        let all = self.texts.iter().flat_map(|(key, transcript)| {
+            transcript.pieces().into_iter().map(|piece| (name(*key), piece))
+        });
+        let (mut latest, mut bytes) = (VecDeque::new(), 0);
+        for (key, piece) in all {
+            let row = piece.row();
+            bytes += size(&key, Some(&row));
+            latest.push_back((key, piece, row));
+            while max < bytes
+                && let Some((key, _, row)) = latest.pop_front()
+            {
+                bytes -= size(&key, Some(&row));
+            }
+        }
+        let mut channels = HashSet::new();
+        let row = |(key, mut piece, mut row): (String, Piece, Bytes)| {
+            if channels.insert(key.clone()) && piece.skipped < piece.offset {
+                piece.skipped = piece.offset;
+                row = piece.row();
+            }
+            (key, Some(row))
+        };
+        latest.into_iter().map(row).collect()
+    }
+
     /// One row of news, which count for so much.
     fn next_frame(
         &mut self,

@@ -2,6 +2,7 @@
 //! one in a cluster, on the node that owns the first shard.
 
 pub(crate) mod counter;
+mod crews;
 mod judged;
 pub(crate) mod leases;
 mod order;
@@ -10,7 +11,11 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     at::At,
@@ -24,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::Instant};
 
 use self::{
+    crews::Crews,
     judged::Judged,
     leases::is_genuine,
     order::Asked,
@@ -74,21 +80,45 @@ pub(crate) enum Msg {
     /// A row of the table changed.
     Changed(SubmissionId, Option<Asked>),
     /// Some runners of one node have a place free. Answered with nothing after [`pool::POLL`].
-    Take(Runners, CommandId, RpcReplyPort<Option<Task>>),
+    Take {
+        runners: Runners,
+        ticket: CommandId,
+        by: String,
+        reply: RpcReplyPort<Option<Task>>,
+    },
     /// Whoever asked for something under this id wants it no more.
     Leave(CommandId),
-    /// A runner is there.
+    /// A runner is there. Answered with whether it still has this.
     Renew {
         submission: SubmissionId,
         lease: LeaseId,
+        reply: RpcReplyPort<bool>,
     },
     Finished {
         submission: SubmissionId,
         lease: LeaseId,
         left: Left,
     },
+    Summary(RpcReplyPort<QueueCard>),
     Reread,
     Look,
+}
+
+/// How the queue stands, for administrators.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueCard {
+    /// Submissions that wait for a runner…
+    pub waiting: usize,
+    /// …and those that go on.
+    pub running: usize,
+    /// The same of runs into which their person types.
+    pub typed_waiting: usize,
+    pub typed_running: usize,
+    /// Since when the oldest waits.
+    pub oldest_at: Option<At>,
+    /// The nodes that run what waits, by name, with how many runs they have. One that has none and
+    /// asks for none is not there.
+    pub runners: BTreeMap<String, usize>,
 }
 
 /// Behaviour only.
@@ -110,6 +140,7 @@ pub(crate) struct State {
     quiet_until: Instant,
     plain: Pool,
     typed: Pool,
+    crews: Crews,
     judged: Judged,
     told: HashMap<CampaignId, QueueSummary>,
     _hints: JoinSet<()>,
@@ -142,6 +173,7 @@ impl Actor for Queue {
             hold,
             plain: Pool::default(),
             typed: Pool::default(),
+            crews: Crews::default(),
             judged: Judged::default(),
             told: HashMap::new(),
             _hints: hints,
@@ -163,18 +195,25 @@ impl Actor for Queue {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let now = Instant::now();
+        let is_look = matches!(msg, Msg::Look);
         match msg {
             Msg::Changed(submission, Some(asked)) => state.add(submission, asked),
             Msg::Changed(submission, None) => state.withdraw(submission),
-            Msg::Take(runners, ticket, reply) => {
-                state.pool(runners).free.push_back(Waiting { ticket, since: now, reply });
+            Msg::Take { runners, ticket, by, reply } => {
+                state.crews.hear(&by, now);
+                let waiting = Waiting { ticket, by: by.into(), since: now, reply };
+                state.pool(runners).free.push_back(waiting);
             }
+            Msg::Summary(reply) => drop(reply.send(state.card(now))),
             Msg::Leave(ticket) => {
                 for pool in [&mut state.plain, &mut state.typed] {
                     pool.free.retain(|waiting| waiting.ticket != ticket);
                 }
             }
-            Msg::Renew { submission, lease } => state.renew(submission, lease, now),
+            Msg::Renew { submission, lease, reply } => {
+                // Who does not wait for it does without.
+                reply.send(state.renew(submission, lease, now)).ok();
+            }
             Msg::Finished { submission, lease, left } => state.finish(submission, lease, left, now),
             Msg::Reread => {
                 if let Err(error) = state.reread().await {
@@ -186,6 +225,9 @@ impl Actor for Queue {
         if state.hands_out(now) {
             state.plain.hand_out(now, &state.outputs);
             state.typed.hand_out(now, &state.outputs);
+        }
+        if is_look {
+            state.tell(now);
         }
         Ok(())
     }
@@ -255,16 +297,37 @@ impl State {
     }
 
     fn look(&mut self, now: Instant) {
-        let is_quiet = now < self.quiet_until;
         for pool in [&mut self.plain, &mut self.typed] {
             pool.take_back_lost(now);
             pool.send_away(now);
-            // What seems to wait may go on somewhere.
-            if !is_quiet {
-                pool.tell_places(&self.outputs);
-            }
+        }
+    }
+
+    fn tell(&mut self, now: Instant) {
+        // Before that, what seems to wait may go on somewhere.
+        if self.quiet_until <= now {
+            self.plain.tell_places(&self.outputs);
+            self.typed.tell_places(&self.outputs);
         }
         self.tell_campaigns();
+    }
+
+    fn card(&mut self, now: Instant) -> QueueCard {
+        let ages = |pool: &Pool| pool.order.oldest_at();
+        let mut runners = self.crews.present(now);
+        for pool in [&self.plain, &self.typed] {
+            for by in pool.leases.holders() {
+                *runners.entry(by.to_owned()).or_default() += 1;
+            }
+        }
+        QueueCard {
+            waiting: self.plain.order.waiting(),
+            running: self.plain.leases.len(),
+            typed_waiting: self.typed.order.waiting(),
+            typed_running: self.typed.leases.len(),
+            oldest_at: [ages(&self.plain), ages(&self.typed)].into_iter().flatten().min(),
+            runners,
+        }
     }
 
     fn asked(&self, submission: SubmissionId) -> Option<Asked> {
@@ -275,22 +338,22 @@ impl State {
         self.judged.contains(submission) || self.asked(submission).is_some()
     }
 
-    /// Whether `lease` was given for `submission`, if that waits or goes on.
-    fn is_genuine(&self, submission: SubmissionId, lease: LeaseId) -> bool {
-        self.asked(submission).is_some_and(|asked| is_genuine(lease, submission, asked.session))
-    }
-
     /// A runner has something. What waits here was handed out by another queue, before this one, or
-    /// given up too early.
-    fn renew(&mut self, submission: SubmissionId, lease: LeaseId, now: Instant) {
-        let is_genuine = self.is_genuine(submission, lease);
+    /// given up too early. Answers whether it still has it; of what is not known, nobody else has it.
+    fn renew(&mut self, submission: SubmissionId, lease: LeaseId, now: Instant) -> bool {
+        let Some(asked) = self.asked(submission) else { return true };
         for pool in [&mut self.plain, &mut self.typed] {
-            let is_known = pool.leases.renew(submission, lease, now);
-            if !is_known && is_genuine && pool.order.waits(submission).is_some() {
-                pool.adopt(submission, lease, now);
+            if pool.leases.renew(submission, lease, now) {
+                return true;
+            }
+            let is_genuine = is_genuine(lease, submission, asked.session);
+            if is_genuine && pool.order.waits(submission).is_some() {
+                pool.adopt(submission, lease, None, now);
                 self.outputs.forget(submission);
+                return true;
             }
         }
+        false
     }
 
     fn add(&mut self, submission: SubmissionId, asked: Asked) {
@@ -310,7 +373,8 @@ impl State {
     }
 
     fn finish(&mut self, submission: SubmissionId, lease: LeaseId, left: Left, now: Instant) {
-        if !self.is_genuine(submission, lease) {
+        let asked = self.asked(submission);
+        if !asked.is_some_and(|asked| is_genuine(lease, submission, asked.session)) {
             return;
         }
         for pool in [&mut self.plain, &mut self.typed] {

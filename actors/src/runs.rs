@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     cluster::Subject,
-    frame::Why,
+    frame::{RowsFrame, Why},
     ids::SubmissionId,
+    ports::Unavailable,
     rows::Topic,
     run::{Outcome, Typed, ValidatorResult, Verdict},
     session::RunKind,
@@ -19,13 +20,15 @@ use crate::{
     ask::Meta,
     console::Consoles,
     crew,
-    desk::Near,
+    desk::{Near, post::Post},
     directory::Directory,
     output::Outputs,
+    placement::NodeCard,
     queue::{
-        Arguments, Queue,
+        Arguments, Queue, QueueCard,
         counter::{AtCounter, Counter},
     },
+    reach,
     worker::{Stopping, Worker},
 };
 
@@ -39,28 +42,43 @@ pub(crate) struct Runs {
     directory: Arc<Directory>,
     outputs: Arc<Outputs>,
     consoles: Arc<Consoles>,
+    counter: AtCounter,
     stopping: watch::Sender<Stopping>,
+    card: watch::Sender<NodeCard>,
     is_alone: bool,
 }
 
 impl Runs {
-    pub(crate) fn new(directory: Arc<Directory>, outputs: Arc<Outputs>, is_alone: bool) -> Self {
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        outputs: Arc<Outputs>,
+        card: watch::Sender<NodeCard>,
+        is_alone: bool,
+    ) -> Self {
+        let wire = Arc::clone(&directory.deps().wire);
+        let counter = AtCounter { wire, name: card.borrow().name.clone() };
         let stopping = watch::Sender::new(Stopping::Not);
-        Self { directory, outputs, consoles: Arc::default(), stopping, is_alone }
+        Self { directory, outputs, consoles: Arc::default(), counter, stopping, card, is_alone }
     }
 
     /// Takes and runs what waits, wherever the queue is.
     pub(crate) fn work(&self, workers: usize) -> impl Future<Output = ()> + use<> {
         let deps = self.directory.deps();
-        let counter = AtCounter(Arc::clone(&deps.wire));
         let worker = Worker {
-            desk: Arc::new(Near { directory: Arc::clone(&self.directory), counter }),
+            desk: Arc::new(self.near()),
             sandbox: Arc::clone(&deps.sandbox),
             outputs: Arc::clone(&self.outputs),
             consoles: Arc::clone(&self.consoles),
+            wire: Arc::clone(&deps.wire),
             stopping: self.stopping.subscribe(),
         };
-        crew::work(worker, workers)
+        let card = self.card.clone();
+        let busy = move |runs| card.send_modify(|card| card.runs = runs);
+        crew::work(worker, workers, Arc::new(busy))
+    }
+
+    fn near(&self) -> Near {
+        Near { directory: Arc::clone(&self.directory), counter: self.counter.clone() }
     }
 
     /// Keeps the queue here while its shard is this node's. Should it fail, it begins anew from its
@@ -97,7 +115,9 @@ impl Runs {
             Err(error) => return tracing::error!(%error, "the run queue does not start"),
         };
         let _stop = StopOnDrop(queue.get_cell());
-        let _serving = match wire.serve(Subject::Runs, Arc::new(Counter { queue })).await {
+        let (outputs, post) = (Arc::clone(&self.outputs), Post::new(self.near()));
+        let counter = Counter { queue, outputs, post };
+        let _serving = match wire.serve(Subject::Runs, Arc::new(counter)).await {
             Ok(serving) => serving,
             Err(error) => return tracing::error!(%error, "the run queue cannot be served"),
         };
@@ -112,14 +132,36 @@ impl Runs {
 
     /// See [`Node::pass`](crate::node::Node::pass).
     pub(crate) async fn pass(&self, submission: SubmissionId, typed: Typed) -> Result<(), Why> {
-        let passed = self.consoles.pass(submission, typed.clone());
-        if passed.is_err() && typed == Typed::Stop && self.waits(submission).await {
+        let is_stop = typed == Typed::Stop;
+        let wire = &*self.directory.deps().wire;
+        let passed = if self.consoles.has(submission) {
+            self.consoles.pass(submission, typed)
+        } else {
+            reach::pass(wire, submission, typed).await
+        };
+        if passed.is_err() && is_stop && self.waits(submission).await {
             let meta = Meta::of_node();
             let command = domain::command::AnyCommand::Submission(stopped());
             self.directory.ask(Stream::Submission(submission), meta, command).await;
             return Ok(());
         }
         passed
+    }
+
+    /// See [`Node::output`](crate::node::Node::output).
+    pub(crate) async fn output(&self, submission: SubmissionId) -> Result<RowsFrame, Unavailable> {
+        if let Some(frame) = self.outputs.known(submission) {
+            return Ok(frame);
+        }
+        if let Some(frame) = reach::read(&*self.directory.deps().wire, submission).await? {
+            return Ok(frame);
+        }
+        self.counter.place(submission).await
+    }
+
+    /// See [`Node::queue`](crate::node::Node::queue).
+    pub(crate) async fn queue_card(&self) -> Result<QueueCard, Unavailable> {
+        self.counter.summary().await
     }
 
     /// Whether this is a person's own run that waits.

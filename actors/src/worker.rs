@@ -5,6 +5,7 @@ mod signs;
 use std::sync::Arc;
 
 use domain::{
+    cluster::Wire,
     ports::Sandbox,
     run::{Job, Outcome, Progress, ValidatorResult, Verdict},
     session::{RunKind, RunResult},
@@ -16,8 +17,10 @@ use self::signs::Signs;
 use crate::{
     console::Consoles,
     desk::{Begun, Desk},
+    fit,
     output::{Outputs, Told},
     queue::{Left, Task, leases::RENEW},
+    reach::Run,
 };
 
 /// How long a program may run into which somebody types.
@@ -33,6 +36,7 @@ pub(crate) struct Worker {
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) outputs: Arc<Outputs>,
     pub(crate) consoles: Arc<Consoles>,
+    pub(crate) wire: Arc<dyn Wire>,
     pub(crate) stopping: watch::Receiver<Stopping>,
 }
 
@@ -68,7 +72,10 @@ impl Worker {
         let judged = loop {
             tokio::select! {
                 judged = run.join_next() => break judged,
-                _ = renew.tick() => self.desk.renew(task).await,
+                _ = renew.tick() => if !self.desk.renew(task).await {
+                    // What it still prints is of no use to anybody; its verdict may be.
+                    told.end();
+                },
             }
         };
         // A panic in here must cost nobody a verdict: the task goes back to the queue.
@@ -82,8 +89,14 @@ impl Worker {
             Ok(begun) => begun,
             Err(left) => return left,
         };
+        let reachable = Run {
+            submission: task.submission,
+            consoles: Arc::clone(&self.consoles),
+            outputs: Arc::clone(&self.outputs),
+        };
         let ran = tokio::select! {
             ran = self.run(job, kind, &validators, &told) => ran,
+            never = reachable.serve(&*self.wire) => match never {},
             () = self.gives_back() => {
                 self.desk.give_back(task, attempt).await;
                 return Left::ForOthers;
@@ -93,7 +106,7 @@ impl Worker {
         let Some(outcome) = ran.filter(|ran| attempt >= ATTEMPTS_MAX || !failed(ran)) else {
             return Left::ForOthers;
         };
-        self.desk.judge(task, attempt, outcome, validators).await;
+        self.desk.judge(task, attempt, fit::fit(outcome), validators).await;
         Left::Done
     }
 

@@ -127,6 +127,20 @@ pub(crate) struct Serve {
     /// Where Prometheus reads what is measured, under /metrics; for nobody else to reach.
     #[arg(long, env = "POLYCODE_METRICS")]
     pub(crate) metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// Adds a campaign to look at, of three problems and a quiz.
+    #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    pub(crate) demo: bool,
+    /// Syncs nothing, for tests of whether they would notice. No released program has it.
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    pub(crate) unsynced: bool,
+}
+
+/// How code is run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Runs {
     /// How many runs go on at once.
     #[arg(long, env = "POLYCODE_WORKERS")]
     pub(crate) workers: Option<usize>,
@@ -140,16 +154,21 @@ pub(crate) struct Serve {
     /// How much of what was compiled is kept for the next time, in MiB; 0 for nothing.
     #[arg(long, env = "POLYCODE_CACHE_MIB", default_value_t = 512)]
     pub(crate) cache_mib: u64,
-    /// Adds a campaign to look at, of three problems and a quiz.
-    #[arg(long, env = "DEMO", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
-    pub(crate) demo: bool,
     /// Judges without running anything, for load tests of everything else.
     #[arg(long, hide = true)]
     pub(crate) fake_runs: bool,
-    /// Syncs nothing, for tests of whether they would notice. No released program has it.
-    #[cfg(debug_assertions)]
-    #[arg(long, hide = true)]
-    pub(crate) unsynced: bool,
+}
+
+/// How to run what others serve.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Outpost {
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+    /// How much of the validators' data is kept for the next time, in MiB.
+    #[arg(long, env = "POLYCODE_DATA_MIB", default_value_t = 256)]
+    pub(crate) data_mib: usize,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
 }
 
 /// How the log is written.
@@ -217,4 +236,6 @@ pub(crate) enum Switch {
 pub(crate) enum Runner {
     /// Says what this machine gives for running code safely, and what is missing.
     Check,
+    /// Runs what waits in a cluster, and does nothing else: without a database, by NATS alone.
+    Serve(Outpost),
 }

@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod live;
 mod metrics;
+mod outpost;
 mod secret;
 mod serve;
 mod setup;
@@ -99,6 +100,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
         Command::Status { cluster, json } => status::run(&cluster, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
+        Command::Runner(Runner::Serve(config)) => outpost::run(data, &config).await,
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
 
 /// How long a server that was told to stop waits for runs; what takes longer is run again by the
 /// next one.
-const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const RUNS_FINISH: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(
@@ -99,10 +99,10 @@ async fn start(
     url: String,
 ) -> anyhow::Result<(Shared, Store)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
-    let found = walls(config).await?;
+    let found = walls(&config.runs).await?;
     let (store, links) = outside(data, database, config).await?;
     let cache = cluster::cache(&config.cluster)?;
-    let (sandbox, languages) = sandbox(found, data, config)?;
+    let (sandbox, languages) = sandbox(found, data, &config.runs)?;
     let people = Arc::clone(&store.people);
     let people = match &cache {
         Some(cache) => Arc::new(CachedPeople::new(people, Arc::clone(cache))),
@@ -145,8 +145,7 @@ fn node(config: &config::Serve) -> Options {
     let is_alone = config.cluster.nats.is_empty();
     let name = config.cluster.node.clone().unwrap_or_else(|| config.listen.to_string());
     let runs = config.roles.contains(&config::Role::Runner);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if runs { config.workers.unwrap_or(cores) } else { 0 };
+    let workers = if runs { workers(&config.runs) } else { 0 };
     let role = |role: &config::Role| match role {
         config::Role::Gateway => Role::Gateway,
         config::Role::Actors => Role::Actors,
@@ -185,10 +184,16 @@ fn options(_: &config::Serve) -> sqlite::Options {
     sqlite::Options::default()
 }
 
+/// As many as there are cores, unless somebody says otherwise.
+pub(crate) fn workers(config: &config::Runs) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    config.workers.unwrap_or(cores)
+}
+
 type Languages = Vec<(Language, String)>;
 
 /// The walls of this machine; `None` where nothing is run.
-async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox>> {
+pub(crate) async fn walls(config: &config::Runs) -> anyhow::Result<Option<NamespaceSandbox>> {
     if config.fake_runs {
         return Ok(None);
     }
@@ -207,10 +212,10 @@ async fn walls(config: &config::Serve) -> anyhow::Result<Option<NamespaceSandbox
     Ok(Some(sandbox))
 }
 
-fn sandbox(
+pub(crate) fn sandbox(
     found: Option<NamespaceSandbox>,
     data: &Path,
-    config: &config::Serve,
+    config: &config::Runs,
 ) -> anyhow::Result<(Arc<dyn Sandbox>, Languages)> {
     let Some(mut sandbox) = found else {
         let languages = Language::ALL.map(|language| (language, "fake".to_owned()));
@@ -246,7 +251,7 @@ async fn offer_setup(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {
@@ -280,12 +285,14 @@ pub(crate) async fn import(
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
         metrics: None,
-        workers: Some(0),
-        cache_mib: 0,
+        runs: config::Runs {
+            workers: Some(0),
+            cache_mib: 0,
+            fake_runs: true,
+            python_fork_server: config::Switch::Off,
+            isolation: config::Isolation::BestEffort,
+        },
         demo: false,
-        fake_runs: true,
-        python_fork_server: config::Switch::Off,
-        isolation: config::Isolation::BestEffort,
         #[cfg(debug_assertions)]
         unsynced: false,
     };

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One submission to compile once and to run on each input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     pub submission: SubmissionId,
     pub language: Language,
@@ -22,7 +22,7 @@ pub struct Job {
 }
 
 /// One run of the program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Input {
     /// Which validator this is, by index; a free run on one's own input is 0.
     pub validator: u16,

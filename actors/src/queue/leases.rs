@@ -1,6 +1,6 @@
 //! Who has what, and since when nobody has heard of them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     blob::sha256_hex,
@@ -23,6 +23,7 @@ pub(super) struct Leases {
 struct Lease {
     /// Another one each time: what comes of a lease that was lost is not taken for the next one's.
     id: LeaseId,
+    by: Option<Arc<str>>,
     since: Instant,
     heard_at: Instant,
     is_suspect: bool,
@@ -50,8 +51,14 @@ fn sealed(nonce: u64, submission: SubmissionId, session: SessionId) -> LeaseId {
 
 impl Leases {
     /// `submission` is leased from now on.
-    pub(super) fn begin(&mut self, submission: SubmissionId, id: LeaseId, now: Instant) {
-        let lease = Lease { id, since: now, heard_at: now, is_suspect: false };
+    pub(super) fn begin(
+        &mut self,
+        submission: SubmissionId,
+        id: LeaseId,
+        by: Option<Arc<str>>,
+        now: Instant,
+    ) {
+        let lease = Lease { id, by, since: now, heard_at: now, is_suspect: false };
         self.held.insert(submission, lease);
     }
 
@@ -89,6 +96,11 @@ impl Leases {
         lost
     }
 
+    /// Who holds them, each as often as they hold one; those of whom nobody knows are left out.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &str> {
+        self.held.values().filter_map(|lease| lease.by.as_deref())
+    }
+
     /// How many are held.
     pub(super) fn len(&self) -> usize {
         self.held.len()
@@ -105,7 +117,7 @@ mod tests {
 
     fn begin(leases: &mut Leases, now: Instant) -> LeaseId {
         let lease = new_lease(ONE, SESSION);
-        leases.begin(ONE, lease, now);
+        leases.begin(ONE, lease, None, now);
         lease
     }
 

@@ -127,6 +127,11 @@ impl Order {
         self.waiting.len()
     }
 
+    /// Since when the oldest waits.
+    pub(crate) fn oldest_at(&self) -> Option<At> {
+        self.shares.values().filter_map(|share| share.ages.first()).map(|(at, _)| *at).min()
+    }
+
     /// All that wait, in the order in which they would be handed out if nothing came between.
     pub(crate) fn places(&self) -> impl Iterator<Item = SubmissionId> {
         let mut ahead = self.clone();

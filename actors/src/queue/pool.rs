@@ -1,6 +1,6 @@
 //! Runners of one sort, and what waits for them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use domain::ids::{CommandId, LeaseId, SubmissionId};
 use ractor::RpcReplyPort;
@@ -24,6 +24,7 @@ pub(super) const POLL: Duration = Duration::from_secs(2);
 /// Runners of a node that wait for something.
 pub(super) struct Waiting {
     pub(super) ticket: CommandId,
+    pub(super) by: Arc<str>,
     pub(super) since: Instant,
     pub(super) reply: RpcReplyPort<Option<Task>>,
 }
@@ -55,14 +56,20 @@ impl Pool {
             let epoch = outputs.hand_over(submission);
             // If that runner is gone it is the next one's.
             if runner.reply.send(Some(Task { submission, lease, epoch })).is_ok() {
-                self.adopt(submission, lease, now);
+                self.adopt(submission, lease, Some(runner.by), now);
             }
         }
     }
 
-    /// A runner has what waits.
-    pub(super) fn adopt(&mut self, submission: SubmissionId, lease: LeaseId, now: Instant) {
-        self.leases.begin(submission, lease, now);
+    /// A runner has what waits; `None`: nobody knows which.
+    pub(super) fn adopt(
+        &mut self,
+        submission: SubmissionId,
+        lease: LeaseId,
+        by: Option<Arc<str>>,
+        now: Instant,
+    ) {
+        self.leases.begin(submission, lease, by, now);
         self.order.begin(submission);
     }
 

@@ -76,7 +76,12 @@ async fn queue(submissions: &[SubmissionId]) -> ActorRef<Msg> {
 
 async fn take(queue: &ActorRef<Msg>) -> Task {
     loop {
-        let take = |reply| Msg::Take(Runners::Plain, CommandId::random(), reply);
+        let take = |reply| Msg::Take {
+            runners: Runners::Plain,
+            ticket: CommandId::random(),
+            by: "me".to_owned(),
+            reply,
+        };
         match queue.call(take, None).await {
             Ok(CallResult::Success(Some(task))) => return task,
             Ok(CallResult::Success(None)) => {}
@@ -107,7 +112,8 @@ async fn a_runner_that_is_there_keeps_what_it_has_however_long_that_takes() {
     others.spawn(async move { take(&other).await.submission });
     for _ in 0..120 {
         tokio::time::sleep(leases::RENEW).await;
-        queue.cast(Msg::Renew { submission, lease }).unwrap();
+        let renew = |reply| Msg::Renew { submission, lease, reply };
+        assert!(matches!(queue.call(renew, None).await, Ok(CallResult::Success(true))));
     }
     assert!(others.try_join_next().is_none());
 }

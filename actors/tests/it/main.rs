@@ -6,6 +6,7 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod afar;
 mod board;
 mod cluster;
 mod commands;
@@ -13,6 +14,7 @@ mod failures;
 mod filing;
 mod kit;
 mod lossy;
+mod outposts;
 mod runs;
 mod spread;
 mod telling;

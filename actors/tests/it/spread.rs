@@ -28,10 +28,10 @@ fn which(n: u128) -> SubmissionId {
     which
 }
 
-/// Each of `candidates` asks for a run of `word`.
-async fn ask_all(world: &World, candidates: std::ops::Range<u128>, word: &str) {
+/// Each of `candidates` asks for a run of `program`.
+async fn ask_all(world: &World, candidates: std::ops::Range<u128>, program: &str) {
     for n in candidates {
-        sit(world, n, word).await;
+        sit(world, n, program).await;
         world.done(session(n), run(RunKind::All)).await;
     }
 }

@@ -78,7 +78,7 @@ impl Source {
         let app = self.app()?;
         let reading = match self.topic {
             Topic::Monitor(_) | Topic::Wall(_) | Topic::Place(_) => self.joined(after).await,
-            Topic::Output(submission) => Ok(output(&app, submission)),
+            Topic::Output(submission) => output(&app, submission).await,
             Topic::Of(stream) => self.stream(&app, stream, after.1).await,
             Topic::Candidates(_)
             | Topic::Contents
@@ -186,9 +186,9 @@ async fn knows(app: &App, stream: Stream, seq: u64) -> Result<bool, Unavailable>
 }
 
 /// What a run prints: all of it so far.
-fn output(app: &App, submission: SubmissionId) -> Reading {
-    let RowsFrame { topic, epoch, seq, rows, .. } = app.node.outputs.read(submission);
-    pages(topic, (epoch, seq), None, rows)
+async fn output(app: &App, submission: SubmissionId) -> Result<Reading, Unavailable> {
+    let RowsFrame { topic, epoch, seq, rows, .. } = app.node.output(submission).await?;
+    Ok(pages(topic, (epoch, seq), None, rows))
 }
 
 /// The rows of several frames, each once and with its latest value.
