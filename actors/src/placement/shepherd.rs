@@ -88,8 +88,10 @@ impl Shepherd {
             let others = self.members.all().len() > 1;
             let wait = tokio::time::sleep(if others { LOOK } else { LOOK_ALONE });
             tokio::select! {
+                // In this order, so that a simulation goes the same way again.
+                biased;
+                Some(shard) = self.lost.recv() => self.is_lost(shard),
                 () = wait => {}
-                Some(shard) = self.lost.recv() => self.give_up(shard, "another node took it"),
                 said = given.next() => match said.as_deref().map(serde_json::from_slice::<u16>) {
                     Some(Ok(shard)) => self.is_free(shard),
                     Some(Err(error)) => tracing::warn!(%error, "a node is not understood"),
@@ -344,6 +346,13 @@ impl Shepherd {
     /// Waits until everything that was taken is awake.
     pub(crate) async fn awake(&mut self) {
         while self.mine.waking.join_next().await.is_some() {}
+    }
+
+    /// Another node took `shard`; unless this one has it back since.
+    fn is_lost(&mut self, shard: u16) {
+        if self.placement.epoch_of(shard).is_none() {
+            self.give_up(shard, "another node took it");
+        }
     }
 
     /// Somebody else may own `shard`: nothing more is done for it.
