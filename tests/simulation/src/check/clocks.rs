@@ -122,12 +122,18 @@ impl<'a> Clock<'a> {
         let Some(run) = run else { return };
         let Some(known) = self.history.outages.get(&self.stream.shard()) else { return };
         let until = run.time_up_at.or(run.sealed_at);
-        // What was true when the outage began, or the session during it.
+        // Due to whom it took time from, if they went on after it.
         let ran = |outage: &&Outage| {
             let from = outage.from.max(run.started_at);
-            let then = self.ran.iter().rfind(|(at, _)| *at <= from);
-            let ends_at = then.and_then(|(_, ends_at)| *ends_at);
-            until.is_none_or(|until| outage.to <= until) && ends_at.is_some_and(|end| from < end)
+            let ends_at = |moment: At| {
+                let then = self.ran.iter().rfind(|(at, _)| *at <= moment);
+                then.and_then(|(_, ends_at)| *ends_at)
+            };
+            let later = self.ran.iter().filter(|(at, _)| outage.to <= *at);
+            let went_on = ends_at(outage.to).or(later.filter_map(|(_, ends_at)| *ends_at).next());
+            until.is_none_or(|until| outage.to <= until)
+                && went_on.is_some()
+                && ends_at(from).is_some_and(|end| from < end)
         };
         for outage in known.iter().filter(ran) {
             let left = uncovered((outage.from.max(run.started_at), outage.to), &self.given_back);
