@@ -84,14 +84,10 @@ impl Placement {
         noted
     }
 
-    /// Keeps outages; what could not be kept stays for the next time. Of a shard that is another's
-    /// by now, that one has kept it.
+    /// Keeps outages; what could not be kept stays for the next time, whoever has the shard by then:
+    /// when it was noted its sign of life was this node's, and what the next owner knows begins there.
     async fn keep(&self, deps: &Deps, unkept: &mut Vec<(u16, Outage)>) {
         while let Some((shard, outage)) = unkept.last().copied() {
-            if self.epoch_of(shard).is_none() {
-                unkept.pop();
-                continue;
-            }
             if let Err(error) = deps.shards.outage(shard, outage).await {
                 tracing::warn!(shard, %error, "an outage was not kept yet");
                 return;
