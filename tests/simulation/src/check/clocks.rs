@@ -49,6 +49,7 @@ impl<'a> Clock<'a> {
         if let Some(run) = after {
             let runs = run.time_up_at.is_none() && run.sealed_at.is_none();
             let runs = runs && run.paused_at.is_none();
+            let runs = runs && recorded.at < run.ends_at;
             self.ran.push((recorded.at, runs.then_some(run.ends_at)));
         }
         let Some(run) = before else { return };
@@ -131,7 +132,7 @@ impl<'a> Clock<'a> {
             };
             let later = self.ran.iter().filter(|(at, _)| outage.to <= *at);
             let went_on = ends_at(outage.to).or(later.filter_map(|(_, ends_at)| *ends_at).next());
-            until.is_none_or(|until| outage.to <= until)
+            until.is_none_or(|until| outage.to < until)
                 && went_on.is_some()
                 && ends_at(from).is_some_and(|end| from < end)
         };
