@@ -142,10 +142,12 @@ impl<A: Aggregate> State<A> {
         if self.given_back == Some(noticed) {
             return Ok(());
         }
-        if journal.state().wake_at().is_some() {
-            let credits = placement.outages(self.arguments.stream).into_iter();
-            journal.execute(credits.filter_map(A::credit).map(own).collect()).await?;
+        if journal.state().wake_at().is_none() {
+            // It stands still: what is due to it is decided when it goes on.
+            return Ok(());
         }
+        let credits = placement.outages(self.arguments.stream).into_iter();
+        journal.execute(credits.filter_map(A::credit).map(own).collect()).await?;
         self.given_back = Some(noticed);
         Ok(())
     }

@@ -27,8 +27,10 @@ impl Placement {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match deps.shards.alive(&self.owned(), deps.clock.now()).await {
+            let owned = self.owned();
+            match deps.shards.alive(&owned, deps.clock.now()).await {
                 Ok(gone) => {
+                    self.lose_those(&gone, &owned);
                     unkept.extend(self.alive(deps.clock.now(), &directory));
                     self.keep(&deps, &mut unkept).await;
                     for shard in gone {
@@ -37,6 +39,16 @@ impl Placement {
                     }
                 }
                 Err(error) => tracing::warn!(%error, "no sign of life"),
+            }
+        }
+    }
+
+    /// Others took `gone`, and noted their outages: what is noted from now on is not of these. One
+    /// that was taken again since is this node's.
+    fn lose_those(&self, gone: &[u16], owned: &[(u16, u64)]) {
+        for (shard, epoch) in owned.iter().filter(|(shard, _)| gone.contains(shard)) {
+            if self.epoch_of(*shard) == Some(*epoch) {
+                self.lose(*shard);
             }
         }
     }
@@ -72,19 +84,34 @@ impl Placement {
         noted
     }
 
-    /// Keeps outages; what could not be kept stays for the next time. Of a shard that is another's
-    /// by now, that one has kept it.
+    /// Keeps outages; what could not be kept stays for the next time, whoever has the shard by then:
+    /// when it was noted its sign of life was this node's, and what the next owner knows begins there.
     async fn keep(&self, deps: &Deps, unkept: &mut Vec<(u16, Outage)>) {
         while let Some((shard, outage)) = unkept.last().copied() {
-            if self.epoch_of(shard).is_none() {
-                unkept.pop();
-                continue;
-            }
             if let Err(error) = deps.shards.outage(shard, outage).await {
                 tracing::warn!(shard, %error, "an outage was not kept yet");
                 return;
             }
             unkept.pop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_not_noted_for_what_is_anothers_by_now() {
+        let placement = Placement::new(At(0));
+        for shard in [1, 2, 3] {
+            placement.begin(shard, 5, vec![], At(0));
+        }
+        let owned = placement.owned();
+        // It was taken again since.
+        placement.begin(3, 7, vec![], At(0));
+        placement.lose_those(&[1, 3], &owned);
+        let outage = Outage { from: At(0), to: At(9_000) };
+        assert_eq!(placement.note(outage), [(2, outage), (3, outage)]);
     }
 }

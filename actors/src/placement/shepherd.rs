@@ -87,13 +87,12 @@ impl Shepherd {
         let mut look_at = Instant::now();
         loop {
             tokio::select! {
+                // In this order, so that a simulation goes the same way again.
+                biased;
+                Some(shard) = self.lost.recv() => self.is_lost(shard),
                 () = sleep_until(look_at) => {
                     self.look().await;
                     look_at = Instant::now() + self.pause();
-                }
-                Some(shard) = self.lost.recv() => {
-                    tracing::warn!(shard, "another node took a shard");
-                    self.give_up(shard);
                 }
                 said = given.next() => {
                     match said {
@@ -326,6 +325,14 @@ impl Shepherd {
     /// Waits until everything that was taken is awake.
     pub(crate) async fn awake(&mut self) {
         while self.mine.waking.join_next().await.is_some() {}
+    }
+
+    /// Another node took `shard`; unless this one has it back since.
+    fn is_lost(&mut self, shard: u16) {
+        if self.placement.epoch_of(shard).is_none() {
+            tracing::warn!(shard, "another node took a shard");
+            self.give_up(shard);
+        }
     }
 
     /// Somebody else may own `shard`: nothing more is done for it.

@@ -12,7 +12,9 @@ use domain::{
 use storage::flaky::Plan;
 
 use crate::{
-    kit::{campaign, create_campaign, edit, id, session, settings, sit, start, to_campaign},
+    kit::{
+        campaign, create_campaign, edit, id, session, settings, sit, start, to_campaign, to_session,
+    },
     world::{World, code, sleep},
 };
 
@@ -140,6 +142,24 @@ async fn a_store_that_was_away_over_the_end_takes_no_time_from_anybody() {
         assert!(ends_at(&world, n).await >= ended + Ms(90_000));
     }
     world.until(session(1_001), "sealed", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_given_back_though_a_pause_comes_before_it_is_noted() {
+    let world = World::new().await;
+    create_campaign(&world, 1, 1, settings()).await;
+    sit(&world, 1_000, "a").await;
+    world.set_away(true);
+    sleep(Ms(20_500)).await;
+    world.set_away(false);
+    world.done(session(1_000), to_session(domain::session::Command::Pause { reason: None })).await;
+    sleep(Ms(5_000)).await;
+    assert_eq!(world.count(session(1_000), "credited").await, 0);
+    world.done(session(1_000), to_session(domain::session::Command::Resume)).await;
+    world.done(session(1_000), edit(1, "a", "b")).await;
+    assert_eq!(world.count(session(1_000), "credited").await, 1);
+    let credit = world.look(id(1_000), |it| it.run.as_ref().unwrap().credits[0].ms).await;
+    assert!((Ms(20_000)..=Ms(22_000)).contains(&credit), "{credit:?}");
 }
 
 #[tokio::test(start_paused = true)]

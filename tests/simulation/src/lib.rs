@@ -13,4 +13,4 @@ pub mod run;
 mod watcher;
 pub mod world;
 
-pub use run::{Report, run};
+pub use run::{Report, run, run_with};

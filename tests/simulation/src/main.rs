@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use simulation::{Report, run};
+use simulation::{Report, run, run_with, world::Plant};
 
 simulation::seed_all_chance!();
 
@@ -22,6 +22,9 @@ struct Arguments {
     /// Only this one, twice, with its log.
     #[arg(long)]
     seed: Option<u64>,
+    /// With a store that takes appends of any epoch: the checker is to find that.
+    #[arg(long)]
+    no_fence: bool,
     /// How many at once.
     #[arg(long, default_value_t = 2)]
     jobs: u64,
@@ -51,6 +54,7 @@ fn replay(seed: u64) -> u64 {
 fn many(arguments: &Arguments) -> u64 {
     let (next, bad) = (AtomicU64::new(arguments.from), AtomicU64::new(0));
     let until = arguments.from + arguments.seeds;
+    let plant = if arguments.no_fence { Plant::NoFence } else { Plant::Nothing };
     let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
@@ -60,7 +64,7 @@ fn many(arguments: &Arguments) -> u64 {
                     if until <= seed {
                         return;
                     }
-                    let report = run(seed, false);
+                    let report = run_with(seed, false, plant);
                     if !report.is_good() {
                         bad.fetch_add(1, Ordering::SeqCst);
                         print(&report);

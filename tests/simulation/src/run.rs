@@ -25,7 +25,7 @@ use crate::{
     people::{self, Beliefs, CONTENT, CREATOR, Candidate},
     person::Person,
     watcher::{self, Page},
-    world::{NOON, World},
+    world::{NOON, Plant, World},
 };
 
 /// How far time goes at once. Nodes take turns within it.
@@ -60,10 +60,15 @@ impl Report {
 
 /// Runs `seed` in a thread of its own, since chance is a thread's.
 pub fn run(seed: u64, prints: bool) -> Report {
+    run_with(seed, prints, Plant::Nothing)
+}
+
+/// The same, with a fault planted.
+pub fn run_with(seed: u64, prints: bool, plant: Plant) -> Report {
     let thread = std::thread::Builder::new().name(format!("seed {seed}"));
     let run = move || {
         chance::seed(seed);
-        Run::new(seed, prints).go()
+        Run::new(seed, prints, plant).go()
     };
     let running = thread.spawn(run).expect("a thread is to be had");
     running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -89,12 +94,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Run {
-    fn new(seed: u64, prints: bool) -> Self {
+    fn new(seed: u64, prints: bool, plant: Plant) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let nodes = dice.usize(2..=4);
         let candidates = dice.u128(2..=6);
         let faults = faults::draw(&mut dice, nodes);
-        let world = World::new(dice.u64(..), nodes, prints);
+        let world = World::new(dice.u64(..), nodes, prints, plant);
         Self {
             seed,
             hosts: (0..nodes).map(|node| Host::new(&world, node)).collect(),

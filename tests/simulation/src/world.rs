@@ -24,9 +24,21 @@ pub const NOON: At = At(1_000_000_000);
 /// Something that happens later: a message arrives, the store carries something out.
 type Later = Box<dyn FnOnce(&Arc<World>) + Send>;
 
+/// A fault of ours, planted to see that the checker finds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plant {
+    #[default]
+    Nothing,
+    /// The store takes appends of any epoch.
+    NoFence,
+    /// The store forgets some appends that it has acknowledged.
+    Forgetful,
+}
+
 /// See the module.
 pub struct World {
     pub memory: Memory,
+    pub(crate) plant: Plant,
     inner: Mutex<Inner>,
     prints: bool,
 }
@@ -51,7 +63,7 @@ pub(crate) struct Inner {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, nodes: usize, prints: bool) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, nodes: usize, prints: bool, plant: Plant) -> Arc<Self> {
         let inner = Inner {
             now: NOON,
             dice: fastrand::Rng::with_seed(seed),
@@ -67,7 +79,7 @@ impl World {
             later: BTreeMap::new(),
             hash: DefaultHasher::new(),
         };
-        Arc::new(Self { memory: Memory::new(), inner: Mutex::new(inner), prints })
+        Arc::new(Self { memory: Memory::new(), plant, inner: Mutex::new(inner), prints })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -23,11 +23,15 @@ pub(super) struct Clock<'a> {
     stream: Stream,
     /// What was given back: outages and pauses.
     given_back: Vec<(At, At)>,
+    /// When the end was last moved.
+    moved_at: At,
+    /// Since when it ran until when, as far as was known then; `None` where it did not run.
+    ran: Vec<(At, Option<At>)>,
 }
 
 impl<'a> Clock<'a> {
     pub(super) fn new(history: &'a History, stream: Stream) -> Self {
-        Self { history, stream, given_back: vec![] }
+        Self { history, stream, given_back: vec![], moved_at: At(0), ran: vec![] }
     }
 
     fn is_troubled(&self, from: At, to: At) -> bool {
@@ -37,12 +41,21 @@ impl<'a> Clock<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others do not move the clock")]
     pub(super) fn tick(
         &mut self,
-        before: Option<&Running>,
+        (before, after): (Option<&Running>, Option<&Running>),
         event: &Event,
         recorded: &Recorded,
         findings: &mut Findings,
     ) {
+        if let Some(run) = after {
+            let runs = run.time_up_at.is_none() && run.sealed_at.is_none();
+            let runs = runs && run.paused_at.is_none();
+            let runs = runs && recorded.at < run.ends_at;
+            self.ran.push((recorded.at, runs.then_some(run.ends_at)));
+        }
         let Some(run) = before else { return };
+        if after.is_some_and(|after| after.ends_at != run.ends_at) {
+            self.moved_at = recorded.at;
+        }
         match event {
             Event::TimeUp => self.time_up(run, recorded, findings),
             Event::Credited { outage, by, ends_at } => {
@@ -56,9 +69,11 @@ impl<'a> Clock<'a> {
     }
 
     fn time_up(&self, run: &Running, recorded: &Recorded, findings: &mut Findings) {
-        let late = recorded.at - run.ends_at;
-        if late < Ms(0) {
-            let what = format!("at {:?}, {} ms before its end", recorded.at, -late.0);
+        // Time that is given to who has none left may be over by then.
+        let late = recorded.at - run.ends_at.max(self.moved_at);
+        if recorded.at < run.ends_at {
+            let early = run.ends_at - recorded.at;
+            let what = format!("at {:?}, {} ms before its end", recorded.at, early.0);
             findings.add(Rule::NeverEarly, self.stream, what);
         }
         let troubled = self.is_troubled(run.ends_at - AFTERMATH, recorded.at);
@@ -108,7 +123,19 @@ impl<'a> Clock<'a> {
         let Some(run) = run else { return };
         let Some(known) = self.history.outages.get(&self.stream.shard()) else { return };
         let until = run.time_up_at.or(run.sealed_at);
-        let ran = |outage: &&Outage| until.is_none_or(|until| outage.to <= until);
+        // Due to whom it took time from, if they went on after it.
+        let ran = |outage: &&Outage| {
+            let from = outage.from.max(run.started_at);
+            let ends_at = |moment: At| {
+                let then = self.ran.iter().rfind(|(at, _)| *at <= moment);
+                then.and_then(|(_, ends_at)| *ends_at)
+            };
+            let later = self.ran.iter().filter(|(at, _)| outage.to <= *at);
+            let went_on = ends_at(outage.to).or(later.filter_map(|(_, ends_at)| *ends_at).next());
+            until.is_none_or(|until| outage.to < until)
+                && went_on.is_some()
+                && ends_at(from).is_some_and(|end| from < end)
+        };
         for outage in known.iter().filter(ran) {
             let left = uncovered((outage.from.max(run.started_at), outage.to), &self.given_back);
             if Ms(0) < left {

@@ -37,7 +37,7 @@ fn session(
         count(&mut runs, &event);
         let before = state.run.clone();
         state.evolve(&event, recorded.at);
-        clock.tick(before.as_ref(), &event, recorded, findings);
+        clock.tick((before.as_ref(), state.run.as_ref()), &event, recorded, findings);
     }
     if !history.is_over {
         return;

@@ -25,6 +25,12 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// The lease of `shard`, if its time is not over.
+    fn revision(&self, shard: u16, now: At) -> Option<u64> {
+        let (lease, renewed_at) = self.leases.get(&shard)?;
+        (now - *renewed_at < TTL).then_some(lease.revision)
+    }
+
     /// Forgets them all, and counts anew, as a broker does that lost its disk.
     pub(crate) fn wipe(&mut self, counts_anew: bool) {
         self.leases.clear();
@@ -63,9 +69,7 @@ impl Kept {
 
     fn change<T>(&self, change: impl FnOnce(&mut Held, At) -> T) -> T {
         let now = self.0.time();
-        let held = &mut self.0.world.lock().held;
-        held.leases.retain(|_, (_, renewed_at)| now - *renewed_at < TTL);
-        change(held, now)
+        change(&mut self.0.world.lock().held, now)
     }
 }
 
@@ -77,8 +81,10 @@ impl Leases for Kept {
 
     async fn all(&self) -> Result<BTreeMap<u16, Lease>, Unavailable> {
         self.reach().await?;
-        let all = self.change(|held, _| {
-            held.leases.iter().map(|(shard, (lease, _))| (*shard, *lease)).collect()
+        let all = self.change(|held, now| {
+            let is_held = |(_, (_, renewed_at)): &(_, &(_, At))| now - *renewed_at < TTL;
+            let held = held.leases.iter().filter(is_held);
+            held.map(|(shard, (lease, _))| (*shard, *lease)).collect()
         });
         self.answer(all).await
     }
@@ -86,7 +92,7 @@ impl Leases for Kept {
     async fn put(&self, shard: u16, owner: NodeId, after: Option<u64>) -> Result<u64, LeaseError> {
         self.reach().await?;
         let put = self.change(|held, now| {
-            if held.leases.get(&shard).map(|(lease, _)| lease.revision) != after {
+            if held.revision(shard, now) != after {
                 return Err(LeaseError::Changed);
             }
             held.revision += 1;
@@ -99,8 +105,8 @@ impl Leases for Kept {
 
     async fn release(&self, shard: u16, revision: u64) -> Result<(), LeaseError> {
         self.reach().await?;
-        let released = self.change(|held, _| {
-            if held.leases.get(&shard).map(|(lease, _)| lease.revision) != Some(revision) {
+        let released = self.change(|held, now| {
+            if held.revision(shard, now) != Some(revision) {
                 return Err(LeaseError::Changed);
             }
             held.leases.remove(&shard);

@@ -8,7 +8,7 @@ use domain::{
     at::At,
     blob::Blob,
     ids::CommandId,
-    ports::{Append, AppendError, Blobs, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, Blobs, EventStore, Row, RowQuery, Shards, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -16,7 +16,10 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::{Link, unavailable};
-use crate::{check::Wrote, world::World};
+use crate::{
+    check::Wrote,
+    world::{Plant, World},
+};
 
 /// How long a call hangs at most whose answer is lost, in ms.
 const HANG: i64 = 2_000;
@@ -54,10 +57,16 @@ impl Store {
 }
 
 /// The store carries it out, and who wrote what is known.
-fn write(world: &World, link: &Link, at: At, append: Append) -> Result<(), AppendError> {
+fn write(world: &World, link: &Link, at: At, mut append: Append) -> Result<(), AppendError> {
     let (stream, epoch, from_seq) = (append.stream, append.epoch, append.expected_seq + 1);
     let to_seq = append.expected_seq + append.events.len() as u64;
     let kinds: Vec<_> = append.events.iter().map(|event| event.kind.clone()).collect();
+    match world.plant {
+        Plant::Nothing => {}
+        Plant::NoFence => append.epoch = epoch_of(world, stream),
+        Plant::Forgetful if world.chance(20) => return Ok(()),
+        Plant::Forgetful => {}
+    }
     let answer = world.memory.append(append).now_or_never().expect("memory does not wait");
     let said = match &answer {
         Ok(()) => "ok".to_owned(),
@@ -69,6 +78,13 @@ fn write(world: &World, link: &Link, at: At, append: Append) -> Result<(), Appen
         world.lock().wrote.push(Wrote { stream, from_seq, to_seq, epoch, at });
     }
     answer
+}
+
+/// The epoch as the store has it.
+fn epoch_of(world: &World, stream: Stream) -> u64 {
+    let shards = world.memory.shards().now_or_never().and_then(Result::ok).unwrap_or_default();
+    let shard = shards.into_iter().find(|shard| shard.id == stream.shard());
+    shard.map_or(0, |shard| shard.epoch)
 }
 
 #[async_trait]
