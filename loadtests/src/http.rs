@@ -52,6 +52,11 @@ impl Http {
         Self { cookies: BTreeMap::new(), ..self.clone() }
     }
 
+    /// The same browser at another address: cookies are of a machine, not of a port (RFC 6265).
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     pub fn base(&self) -> &str {
         &self.base
     }

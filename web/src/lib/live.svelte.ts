@@ -123,12 +123,14 @@ export class Live {
     this.#connect();
   }
 
-  /** Connects anew: whoever is here has just become somebody else. */
+  /** Connects anew, if there is something to connect for: whoever is here has just become somebody else. */
   reopen(): void {
     this.#stop();
     this.closed_code = null;
+    this.link = 'connecting';
     const socket = this.#socket;
-    this.#connect();
+    this.#socket = undefined;
+    if (this.#topics.size > 0 || this.#asked.size > 0) this.#connect();
     socket?.close(1000);
   }
 
