@@ -4,7 +4,9 @@ export TS_RS_LARGE_INT := number
 BENCHES := sit startup store postgres board fanout-one2k fanout-one8k fanout-many8k storm runner burst compile
 CARGO := cargo --quiet
 
-.PHONY: bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
+SEEDS := 1000
+
+.PHONY: simulate bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -41,6 +43,11 @@ licences:
 rust-test: web
 	$(CARGO) build -p gateway -p runner -p storage --bins --examples
 	cargo nextest run --workspace --no-fail-fast
+
+# A cluster in one process under seeded faults: many seeds, or with `SEED=n` one, with its log.
+simulate:
+	$(CARGO) build --profile simulate -p simulation
+	./target/simulate/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 web-test: web
 	cd web && npm run check && npm test

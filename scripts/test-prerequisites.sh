@@ -5,6 +5,9 @@ wanted=
 command -v chromium >/dev/null || wanted="$wanted chromium"
 command -v strace >/dev/null || wanted="$wanted strace"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql-15"
+[ -x /usr/sbin/nats-server ] || wanted="$wanted nats-server"
+command -v redis-server >/dev/null || wanted="$wanted redis-server"
+command -v openssl >/dev/null || wanted="$wanted openssl"
 [ -x /usr/bin/node ] || [ -x /usr/local/bin/node ] || wanted="$wanted nodejs"
 # Languages are looked for under /usr, whatever else is on the path. Each is named with its package: those that
 # are small to install, about 50 MB in all, and the two larger ones that most people ask for.

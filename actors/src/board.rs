@@ -38,12 +38,11 @@ pub use self::{
     wall::Place,
 };
 use self::{
-    boards::Epochs,
     presence::Presences,
     rows::{json, parsed},
     wall::Wall,
 };
-use crate::deps::Deps;
+use crate::{deps::Deps, epochs::Epochs};
 
 /// How often what changed is sent.
 const FLUSH: Duration = Duration::from_millis(200);

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domain::{
     at::{At, Ms},
-    stream::Stream,
+    stream::{SHARDS, Stream},
 };
 use futures_util::{StreamExt, stream};
 
@@ -20,9 +20,10 @@ const LIMIT: usize = 20_000;
 /// How many streams it loads side by side.
 const ABREAST: usize = 64;
 
-/// Wakes all streams with a deadline, however far, as a server does that has just started.
-pub(crate) async fn wake_all(directory: &Arc<Directory>) {
-    wake_until(directory, At(i64::MAX)).await;
+/// Wakes all streams of `shards` with a deadline, however far, as a node does that has just taken
+/// them.
+pub(crate) async fn wake_all(directory: &Arc<Directory>, shards: &[u16]) {
+    wake_until(directory, shards, At(i64::MAX)).await;
 }
 
 /// Looks again and again.
@@ -31,12 +32,19 @@ pub(crate) async fn run(directory: Arc<Directory>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        wake_until(&directory, directory.deps().clock.now() + AHEAD).await;
+        let owned = directory.placement().owned();
+        let shards: Vec<u16> = owned.into_iter().map(|(shard, _)| shard).collect();
+        wake_until(&directory, &shards, directory.deps().clock.now() + AHEAD).await;
     }
 }
 
-async fn wake_until(directory: &Arc<Directory>, until: At) {
-    match directory.deps().store.due(until, LIMIT).await {
+async fn wake_until(directory: &Arc<Directory>, shards: &[u16], until: At) {
+    if shards.is_empty() {
+        return;
+    }
+    // All of them is the index alone.
+    let some = (shards.len() < usize::from(SHARDS)).then_some(shards);
+    match directory.deps().store.due(until, some, LIMIT).await {
         Ok(due) => {
             let due: HashSet<Stream> = due.into_iter().map(|(stream, _)| stream).collect();
             stream::iter(due).for_each_concurrent(ABREAST, |stream| directory.wake(stream)).await;

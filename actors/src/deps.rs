@@ -6,6 +6,7 @@ use std::{
 };
 
 use domain::{
+    cluster::{Leases, Wire},
     ports::{Blobs, Bus, Clock, EventStore, People, Sandbox, Shards},
     rows::Topic,
 };
@@ -20,6 +21,8 @@ pub struct Deps {
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
     pub sandbox: Arc<dyn Sandbox>,
+    pub wire: Arc<dyn Wire>,
+    pub leases: Arc<dyn Leases>,
     /// The last frame of each topic that is written here.
     pub heads: Arc<Heads>,
 }

@@ -11,6 +11,7 @@ use std::{
 use domain::{
     aggregate::Aggregate,
     campaign::Campaign,
+    cluster::CallError,
     command::{Answer, AnyCommand},
     content::Content,
     document::Versioned,
@@ -22,15 +23,20 @@ use domain::{
     stream::{Origin, SHARDS, Stream},
     submission::Submission,
 };
+use futures_util::future::join_all;
 use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorStatus};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     ask::{Ask, Meta},
     deps::{Deps, Heads},
-    journal::STREAM_EPOCH,
+    journal::{Journal, STREAM_EPOCH},
     owner::{Arguments, Msg, Owner},
     placement::Placement,
+    remote,
 };
 
 /// How many commands of people wait for one stream at most.
@@ -44,8 +50,9 @@ const SYSTEM_QUEUE: usize = 32;
 const TELLING_MAX: usize = 64;
 /// How long a command is asked again when its owner was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it waits in between.
+/// How long it waits in between, when the owner failed here, or is on its way to another node.
 const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN_ELSEWHERE: Duration = Duration::from_millis(25);
 
 /// The code of a refusal by a stream that is out of order.
 pub(crate) const BROKEN: &str = "broken";
@@ -105,8 +112,36 @@ impl Directory {
         })
     }
 
-    /// Carries out `command` on `to`, wherever its owner is, and answers once it is durable.
-    pub async fn ask(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
+    /// Carries out `command` on `to`, wherever its owner is, and answers once it is durable. Asked
+    /// again while the owner is lost or on its way to another node: the id makes that safe.
+    pub async fn ask(&self, to: Stream, mut meta: Meta, command: AnyCommand) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let is_here = self.placement.epoch(to).is_some();
+            let asked = if is_here {
+                Ok(self.ask_here(to, meta, command.clone()).await)
+            } else {
+                remote::ask(&*self.deps.wire, to, meta, &command).await
+            };
+            let pause = if is_here { AGAIN } else { AGAIN_ELSEWHERE };
+            match asked {
+                Ok(Some(answer)) => return answer,
+                Err(CallError::Busy) => return busy(),
+                Ok(None) | Err(_) if deadline < Instant::now() => return unavailable(),
+                Ok(None) | Err(_) => tokio::time::sleep(pause).await,
+            }
+            meta.is_first = false;
+        }
+    }
+
+    /// The same, once, if its owner is to be here; `None` if it is not, or was lost, perhaps after
+    /// it had stored.
+    pub(crate) async fn ask_here(
+        &self,
+        to: Stream,
+        meta: Meta,
+        command: AnyCommand,
+    ) -> Option<Answer> {
         match (to, command) {
             (Stream::Campaign(_), AnyCommand::Campaign(it)) => {
                 self.to(&self.campaigns, to, meta, it).await
@@ -121,7 +156,10 @@ impl Directory {
                 self.to(&self.contents, to, meta, *it).await
             }
             (Stream::Test(_), AnyCommand::Test(it)) => self.to(&self.tests, to, meta, *it).await,
-            _ => Answer::Refused(Why::new("wrong_stream", "this is no command of that stream")),
+            _ => {
+                let why = Why::new("wrong_stream", "this is no command of that stream");
+                Some(Answer::Refused(why))
+            }
         }
     }
 
@@ -130,13 +168,19 @@ impl Directory {
         self.telling.acquire().await.ok()
     }
 
-    /// Reads from a session's state by `look`; `None` when its owner cannot be had.
+    /// Reads from a session's state by `look`: at its owner, if that is here, or else from what is
+    /// stored. `None` when it cannot be had.
     pub async fn look<R: Send + 'static>(
         &self,
         session: SessionId,
         look: impl FnOnce(&Session) -> R + Send + 'static,
     ) -> Option<R> {
-        let entry = self.entry(&self.sessions, Stream::Session(session)).await?;
+        let stream = Stream::Session(session);
+        if self.placement.epoch(stream).is_none() {
+            let state = Journal::<Session>::read(stream, self.deps.clone()).await.ok()?;
+            return Some(look(&state));
+        }
+        let entry = self.entry(&self.sessions, stream).await?;
         let (reply, answer) = oneshot::channel();
         let look = Box::new(move |session: &Session| drop(reply.send(look(session))));
         entry.actor.get()?.cast(Msg::Look(look)).ok()?;
@@ -145,6 +189,9 @@ impl Directory {
 
     /// Loads `stream`, so that its clock runs and its tale is told.
     pub(crate) async fn wake(&self, stream: Stream) {
+        if self.placement.epoch(stream).is_none() {
+            return;
+        }
         match stream {
             Stream::Campaign(_) => drop(self.entry(&self.campaigns, stream).await),
             Stream::Session(_) => drop(self.entry(&self.sessions, stream).await),
@@ -152,6 +199,34 @@ impl Directory {
             Stream::Content(_) => drop(self.entry(&self.contents, stream).await),
             Stream::Test(_) => drop(self.entry(&self.tests, stream).await),
         }
+    }
+
+    /// Ends all owners of streams of `shard`, which somebody else may own: what they still try to
+    /// write is fenced.
+    pub(crate) fn drop_shard(&self, shard: u16) {
+        for owner in self.owners(shard) {
+            owner.stop(Some("its shard is another node's".to_owned()));
+        }
+    }
+
+    /// Lets all owners of streams of `shard` finish what they were asked, put away what they have,
+    /// and end.
+    pub(crate) async fn retire(&self, shard: u16) {
+        self.campaigns.retire(shard);
+        self.sessions.retire(shard);
+        self.submissions.retire(shard);
+        self.contents.retire(shard);
+        self.tests.retire(shard);
+        join_all(self.owners(shard).iter().map(|owner| owner.wait(None))).await;
+    }
+
+    fn owners(&self, shard: u16) -> Vec<ActorCell> {
+        let mut owners = self.campaigns.owners(shard);
+        owners.extend(self.sessions.owners(shard));
+        owners.extend(self.submissions.owners(shard));
+        owners.extend(self.contents.owners(shard));
+        owners.extend(self.tests.owners(shard));
+        owners
     }
 
     /// Tells every session that is awake that we could not commit for a while.
@@ -222,26 +297,15 @@ impl Directory {
         &self,
         streams: &Streams<A>,
         to: Stream,
-        mut meta: Meta,
+        meta: Meta,
         command: A::Command,
-    ) -> Answer {
+    ) -> Option<Answer> {
         let is_system = matches!(meta.origin, Origin::Stream(_) | Origin::Node);
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let Some([people, system]) = self.shards.get(usize::from(to.shard())) else {
-            return busy();
-        };
+        let [people, system] = self.shards.get(usize::from(to.shard()))?;
         let permit =
             if is_system { system.acquire().await.ok() } else { people.try_acquire().ok() };
-        let Some(_permit) = permit else { return busy() };
-        loop {
-            match self.try_once(streams, to, meta, command.clone(), usize::from(is_system)).await {
-                Some(answer) => return answer,
-                None if deadline < tokio::time::Instant::now() => return unavailable(),
-                // The owner was lost, perhaps after it had stored: the id makes asking again safe.
-                None => tokio::time::sleep(AGAIN).await,
-            }
-            meta.is_first = false;
-        }
+        let Some(_permit) = permit else { return Some(busy()) };
+        self.try_once(streams, to, meta, command, usize::from(is_system)).await
     }
 
     async fn try_once<A: Aggregate>(
@@ -285,7 +349,7 @@ impl Directory {
         streams: &Streams<A>,
         stream: Stream,
     ) -> Option<Arc<Entry<A>>> {
-        if self.is_broken(stream) {
+        if self.is_broken(stream) || self.placement.epoch(stream).is_none() {
             return None;
         }
         let (entry, queues) = streams.get_or_insert(stream);
@@ -338,6 +402,22 @@ impl<A: Aggregate> Streams<A> {
         if entries.get(&stream).is_some_and(is_it) {
             entries.remove(&stream);
             heads.forget(Topic::Of(stream), STREAM_EPOCH);
+        }
+    }
+
+    fn of(&self, shard: u16) -> Vec<ActorRef<Msg<A>>> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = entries.iter().filter(|(stream, _)| stream.shard() == shard);
+        here.filter_map(|(_, entry)| entry.actor.get().cloned()).collect()
+    }
+
+    fn owners(&self, shard: u16) -> Vec<ActorCell> {
+        self.of(shard).iter().map(ActorRef::get_cell).collect()
+    }
+
+    fn retire(&self, shard: u16) {
+        for owner in self.of(shard) {
+            owner.cast(Msg::Retire).ok();
         }
     }
 

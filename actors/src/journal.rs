@@ -8,15 +8,16 @@ use domain::{
     at::At,
     command::Answer,
     frame::{RowsFrame, Why},
-    ports::{Append, AppendError, Published, Snapshot, Unavailable},
+    ports::{Append, AppendError, Loaded, Published, Snapshot, Unavailable},
     rows::{RowChange, Topic},
-    stream::{Head, Recorded, Stream},
+    stream::{Recorded, Stream},
 };
 
 use crate::{
     answered::{Answered, Id},
     ask::{Ask, Meta},
     deps::Deps,
+    placement::Hold,
 };
 
 /// How many events one read of the store returns at most.
@@ -52,6 +53,8 @@ pub struct Journal<A: Aggregate> {
     deps: Deps,
     stream: Stream,
     epoch: u64,
+    /// While it is good, what was decided without an append is answered.
+    hold: Option<Hold>,
     seq: u64,
     rows_seq: u64,
     last_at: At,
@@ -76,10 +79,11 @@ impl<A: Aggregate> Journal<A> {
     /// Reads the stream: its snapshot, then the events after it.
     pub async fn load(stream: Stream, epoch: u64, deps: Deps) -> Result<Self, Failure> {
         for _ in 0..LOADS_MAX {
-            let head = deps.store.head(stream).await?;
-            let journal = Self::read_to(stream, head, epoch, deps.clone()).await?;
-            // Otherwise the owner before wrote meanwhile, and what it has to tell is not in `head`.
-            if journal.seq == head.seq {
+            let loaded = deps.store.load(stream, A::SCHEMA, READ_LIMIT).await?;
+            let seq = loaded.head.seq;
+            let journal = Self::read_to(stream, loaded, epoch, deps.clone()).await?;
+            // Otherwise the owner before wrote meanwhile, and what it has to tell is not in the head.
+            if journal.seq == seq {
                 if journal.rows_seq > 0 {
                     journal.deps.heads.set(Topic::Of(stream), STREAM_EPOCH, journal.rows_seq);
                 }
@@ -89,8 +93,26 @@ impl<A: Aggregate> Journal<A> {
         Err(AppendError::Conflict.into())
     }
 
-    async fn read_to(stream: Stream, head: Head, epoch: u64, deps: Deps) -> Result<Self, Failure> {
-        let snapshot = deps.store.snapshot(stream, A::SCHEMA).await?;
+    /// Answers refusals, and what it remembers, only while `hold` is good: somebody else may have
+    /// decided otherwise since.
+    pub(crate) fn answering_while(mut self, hold: Hold) -> Self {
+        self.hold = Some(hold);
+        self
+    }
+
+    /// The state as it is stored, to look at only.
+    pub(crate) async fn read(stream: Stream, deps: Deps) -> Result<Arc<A>, Failure> {
+        let loaded = deps.store.load(stream, A::SCHEMA, READ_LIMIT).await?;
+        Ok(Self::read_to(stream, loaded, 0, deps).await?.state)
+    }
+
+    async fn read_to(
+        stream: Stream,
+        loaded: Loaded,
+        epoch: u64,
+        deps: Deps,
+    ) -> Result<Self, Failure> {
+        let Loaded { head, snapshot, events } = loaded;
         let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
         let start = snapshot.as_ref().and_then(|found| Some((found.seq, read(found)?)));
         let (seq, (state, last_at)) = start.unwrap_or_default();
@@ -98,6 +120,7 @@ impl<A: Aggregate> Journal<A> {
             deps,
             stream,
             epoch,
+            hold: None,
             seq,
             rows_seq: head.rows_seq,
             last_at,
@@ -109,29 +132,33 @@ impl<A: Aggregate> Journal<A> {
         if let Some(untold) = head.untold.filter(|untold| *untold <= seq) {
             journal.find_untold(untold, seq).await?;
         }
-        journal.read_on(head.untold).await?;
+        // Those behind a snapshot that cannot be read are of no use.
+        if snapshot.is_none_or(|found| found.seq == seq) {
+            journal.replay(events, head.untold)?;
+        }
+        while journal.seq < head.seq {
+            let page = journal.deps.store.read(stream, journal.seq, READ_LIMIT).await?;
+            if page.is_empty() {
+                break;
+            }
+            journal.replay(page, head.untold)?;
+        }
         Ok(journal)
     }
 
     /// Applies what is stored after `self.seq`.
-    async fn read_on(&mut self, untold: Option<u64>) -> Result<(), Failure> {
-        loop {
-            let page = self.deps.store.read(self.stream, self.seq, READ_LIMIT).await?;
-            let is_last = page.len() < READ_LIMIT;
-            for recorded in page {
-                assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
-                let event = self.decode(&recorded)?;
-                Arc::make_mut(&mut self.state).evolve(&event, recorded.at);
-                self.seq = recorded.seq;
-                self.last_at = recorded.at;
-                if untold.is_some_and(|untold| untold <= recorded.seq) {
-                    self.untold.push_back((recorded.seq, Arc::new(event)));
-                }
-            }
-            if is_last {
-                return Ok(());
+    fn replay(&mut self, events: Vec<Recorded>, untold: Option<u64>) -> Result<(), Failure> {
+        for recorded in events {
+            assert_eq!(recorded.seq, self.seq + 1, "{} has a gap", self.stream);
+            let event = self.decode(&recorded)?;
+            Arc::make_mut(&mut self.state).evolve(&event, recorded.at);
+            self.seq = recorded.seq;
+            self.last_at = recorded.at;
+            if untold.is_some_and(|untold| untold <= recorded.seq) {
+                self.untold.push_back((recorded.seq, Arc::new(event)));
             }
         }
+        Ok(())
     }
 
     /// Events from before the snapshot that were not told to the end.
@@ -288,6 +315,7 @@ impl<A: Aggregate> Journal<A> {
     /// The batch is durable: it becomes the state, is published, and its commands are answered.
     async fn apply(&mut self, batch: Batch<A>, asks: Vec<Ask<A::Command>>) {
         let Batch { state, at, recorded, events, answers } = batch;
+        let is_proved = !recorded.is_empty() || self.hold.as_ref().is_none_or(Hold::is_good);
         if !recorded.is_empty() {
             self.state = Arc::new(state);
             self.last_at = at;
@@ -302,8 +330,11 @@ impl<A: Aggregate> Journal<A> {
         }
         for (ask, (id, answer)) in asks.into_iter().zip(answers) {
             self.answered.keep(id, &answer);
-            // Who has left in the meantime asks again, and is answered alike.
-            ask.reply.send(answer).ok();
+            // Who has left in the meantime asks again, and is answered alike; so does whoever is not
+            // answered, because somebody else may be the one to ask.
+            if is_proved {
+                ask.reply.send(answer).ok();
+            }
         }
         if SNAPSHOT_EVERY <= self.seq - self.snapshot_seq {
             self.snapshot().await;

@@ -5,7 +5,7 @@
 //!      │   └─ owner of one stream, one actor each: session, campaign, submission, content, test
 //!      ├─ placement (owns shards, gives signs of life, records outages)
 //!      ├─ clockwork (wakes streams whose time has come, or with something to tell)
-//!      ├─ queue (hands out runs) ─ workers (run them in the sandbox)
+//!      ├─ queue (hands out runs; one in a cluster) ─ crews of all nodes (run them in the sandbox)
 //!      └─ boards (one for each campaign that somebody watches)
 //! ```
 //!
@@ -17,17 +17,22 @@ pub mod ask;
 pub mod board;
 mod clockwork;
 pub mod console;
+mod crew;
 pub mod deps;
+mod desk;
 pub mod directory;
+mod epochs;
 mod filing;
 pub mod journal;
 mod keeper;
 pub mod node;
 pub mod output;
 mod owner;
-mod placement;
+pub mod placement;
 mod prepare;
 mod queue;
+mod remote;
+pub mod report;
 mod runs;
 mod teller;
 mod worker;

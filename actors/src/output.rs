@@ -4,17 +4,14 @@ mod transcript;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use domain::{
     frame::RowsFrame,
     ids::SubmissionId,
-    ports::{Bus, Published},
+    ports::{Bus, Clock, Published},
     rows::Topic,
     run::{Channel, Progress},
     session::RunResult,
@@ -22,22 +19,26 @@ use domain::{
 use serde::Serialize;
 
 use self::transcript::{Piece, Transcript};
+use crate::epochs::Epochs;
 
 /// How many bytes are told at once: what a socket may have waiting holds several of them.
 const CHUNK_MAX: usize = 16 * 1024;
 
-/// What came of the output of all runs that go on here.
+/// What came of the output of all runs that go on here, and the places of those that wait here.
 pub struct Outputs {
     bus: Arc<dyn Bus>,
+    epochs: Arc<Epochs>,
+    clock: Arc<dyn Clock>,
     logs: Mutex<HashMap<SubmissionId, Log>>,
-    begun: AtomicU64,
 }
 
 /// What one run printed.
 #[derive(Default)]
 struct Log {
-    /// Another one each time that it waits or is run; 0 when nothing is known of it.
+    /// Another one, and a greater one, each time that it waits or is run; 0 when nothing is known of
+    /// it.
     epoch: u64,
+    waits: bool,
     /// All bytes of text so far, over all channels; other news count for one.
     seq: u64,
     /// Its state, and the verdicts so far.
@@ -70,25 +71,37 @@ pub enum RunState {
 }
 
 impl Outputs {
-    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, logs: Mutex::default(), begun: AtomicU64::new(0) }
+    pub(crate) fn new(bus: Arc<dyn Bus>, epochs: Arc<Epochs>, clock: Arc<dyn Clock>) -> Self {
+        Self { bus, epochs, clock, logs: Mutex::default() }
     }
 
     /// A run begins, perhaps not for the first time.
-    pub(crate) fn begin(self: &Arc<Self>, submission: SubmissionId) -> Told {
-        let log = self.new_log();
-        let epoch = log.epoch;
-        self.logs().insert(submission, log);
+    pub(crate) fn begin(self: &Arc<Self>, submission: SubmissionId, epoch: u64) -> Told {
+        self.logs().insert(submission, Log { epoch, ..Log::default() });
         Told { outputs: Arc::clone(self), submission, epoch }
     }
 
-    /// It waits no more, and was not run here.
-    pub(crate) fn forget(&self, submission: SubmissionId) {
-        self.logs().remove(&submission);
+    /// It waits no more, but goes on, wherever that is. Answers the epoch of what it will print.
+    pub(crate) fn hand_over(&self, submission: SubmissionId) -> u64 {
+        self.forget(submission);
+        self.next_epoch()
     }
 
-    fn new_log(&self) -> Log {
-        Log { epoch: self.begun.fetch_add(1, Ordering::Relaxed) + 1, ..Log::default() }
+    /// It waits no more.
+    pub(crate) fn forget(&self, submission: SubmissionId) {
+        let mut logs = self.logs();
+        if logs.get(&submission).is_some_and(|log| log.waits) {
+            logs.remove(&submission);
+        }
+    }
+
+    /// Nothing waits here any more.
+    pub(crate) fn forget_waiting(&self) {
+        self.logs().retain(|_, log| !log.waits);
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.epochs.next(self.clock.now())
     }
 
     fn logs(&self) -> MutexGuard<'_, HashMap<SubmissionId, Log>> {
@@ -104,7 +117,12 @@ impl Outputs {
         let row = Bytes::from(serde_json::to_vec(row).expect("rows are plain data"));
         let frame = {
             let mut logs = self.logs();
-            let log = logs.entry(submission).or_insert_with(|| self.new_log());
+            let new = || Log { epoch: self.next_epoch(), waits: true, ..Log::default() };
+            let log = logs.entry(submission).or_insert_with(new);
+            if !log.waits {
+                // It goes on here, and will find out that it was given up.
+                *log = new();
+            }
             log.rows.insert(key.clone(), row.clone());
             log.next_frame(submission, 1, (key, Some(row)))
         };

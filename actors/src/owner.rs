@@ -33,6 +33,8 @@ pub(crate) enum Msg<A> {
     Outage,
     /// Telling others has ended, well or not.
     Told,
+    /// The shard moves to another node.
+    Retire,
     /// Somebody reads the state.
     Look(Box<dyn FnOnce(&A) + Send>),
     /// Is there still anything to do?
@@ -117,8 +119,10 @@ impl<A: Aggregate> Actor for Owner<A> {
 impl<A: Aggregate> State<A> {
     async fn load(&mut self) -> Result<(), Failure> {
         let (stream, directory) = (self.arguments.stream, &self.arguments.directory);
-        let epoch = directory.placement().epoch(stream);
-        self.journal = Some(Journal::load(stream, epoch, directory.deps().clone()).await?);
+        let placement = directory.placement();
+        let epoch = placement.epoch(stream).ok_or(AppendError::Fenced)?;
+        let journal = Journal::load(stream, epoch, directory.deps().clone()).await?;
+        self.journal = Some(journal.answering_while(placement.hold(stream)));
         self.give_back().await?;
         self.work_off().await
     }
@@ -174,6 +178,14 @@ impl<A: Aggregate> State<A> {
             Msg::Look(look) => {
                 self.busy_at = tokio::time::Instant::now();
                 look(journal.state());
+                Ok(())
+            }
+            Msg::Retire => {
+                self.work_off().await?;
+                if let Some(journal) = &mut self.journal {
+                    journal.put_away().await;
+                }
+                self.leave(myself, "its shard moves");
                 Ok(())
             }
             Msg::Idle => {
@@ -301,9 +313,13 @@ impl<A: Aggregate> State<A> {
             }
         }
         journal.put_away().await;
-        // From here on commands find another owner; those that came before are told to ask again.
+        self.leave(myself, "idle");
+    }
+
+    /// From here on commands find another owner; those that came before are told to ask again.
+    fn leave(&self, myself: &ActorRef<Msg<A>>, why: &str) {
         self.arguments.directory.forget(self.arguments.stream, myself.get_id());
-        myself.stop(Some("idle".to_owned()));
+        myself.stop(Some(why.to_owned()));
     }
 }
 

@@ -1,8 +1,17 @@
-//! Placement: which shards this node owns, under which epoch, and when it could not commit.
+//! Placement: which shards this node owns, under which epoch and until when, and when it could not
+//! commit.
+
+mod beat;
+mod fitness;
+mod members;
+mod moves;
+mod plan;
+mod shepherd;
+mod taking;
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,51 +20,120 @@ use std::{
 use domain::{
     aggregate::Outage,
     at::{At, Ms},
-    ports::Unavailable,
     stream::{SHARDS, Stream},
 };
+use tokio::{sync::watch, time::Instant};
 
-use crate::{deps::Deps, directory::Directory};
+pub use self::members::{Members, NodeCard, Role, VERSION};
+pub(crate) use self::shepherd::{Mine, Shepherd};
 
-/// How often a sign of life is given.
-const BEAT: Duration = Duration::from_secs(1);
 /// A silence up to this long is the beat itself, and no outage.
 const SILENCE: Ms = Ms(3_000);
 
-/// The shards of this node; here all of them, under real epochs.
+/// The shards of this node.
 pub(crate) struct Placement {
-    epochs: Vec<AtomicU64>,
-    outages: Vec<Mutex<Vec<Outage>>>,
+    shards: Vec<Shard>,
     /// When it last could commit.
     alive_at: AtomicI64,
     /// Counts the outages that it noticed itself.
     noticed: AtomicU64,
+    /// Told when a shard comes or goes.
+    changed: watch::Sender<()>,
+}
+
+/// One shard.
+struct Shard {
+    /// Under which this node writes its streams; 0 while it takes no commands for them.
+    epoch: AtomicU64,
+    hold: Hold,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    outages: Vec<Outage>,
+    taken_at: At,
+}
+
+/// Until when nobody else can have taken a shard: after that nothing is answered that no append has
+/// proved.
+#[derive(Clone)]
+pub(crate) struct Hold {
+    began: Instant,
+    /// In milliseconds since then.
+    until: Arc<AtomicU64>,
+}
+
+impl Hold {
+    fn new(began: Instant) -> Self {
+        Self { began, until: Arc::default() }
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.began.elapsed() < Duration::from_millis(self.until.load(Ordering::SeqCst))
+    }
+
+    fn extend(&self, until: Instant) {
+        let until = until.saturating_duration_since(self.began).as_millis();
+        self.until.fetch_max(u64::try_from(until).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.until.store(0, Ordering::SeqCst);
+    }
 }
 
 impl Placement {
-    /// Takes every shard, which fences whoever had them before.
-    pub(crate) async fn take_all(deps: &Deps, owner: &str) -> Result<Self, Unavailable> {
-        let (mut epochs, mut outages) = (vec![], vec![]);
-        for shard in 0..SHARDS {
-            let epoch = deps.shards.take(shard, owner, deps.clock.now()).await?;
-            epochs.push(AtomicU64::new(epoch));
-            outages.push(Mutex::new(deps.shards.outages(shard, At(0)).await?));
+    pub(crate) fn new(now: At) -> Self {
+        let began = Instant::now();
+        let shard =
+            |_| Shard { epoch: AtomicU64::new(0), hold: Hold::new(began), known: Mutex::default() };
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            alive_at: AtomicI64::new(now.0),
+            noticed: AtomicU64::new(0),
+            changed: watch::Sender::default(),
         }
-        let alive_at = AtomicI64::new(deps.clock.now().0);
-        Ok(Self { epochs, outages, alive_at, noticed: AtomicU64::new(0) })
     }
 
-    /// The epoch under which this node writes `stream`.
-    pub(crate) fn epoch(&self, stream: Stream) -> u64 {
-        let epoch = self.epochs.get(usize::from(stream.shard()));
-        epoch.expect("there are SHARDS of them").load(Ordering::Relaxed)
+    fn shard(&self, shard: u16) -> &Shard {
+        self.shards.get(usize::from(shard)).expect("there are SHARDS of them")
+    }
+
+    /// The epoch under which this node writes `stream`; `None` if that is another's to do.
+    pub(crate) fn epoch(&self, stream: Stream) -> Option<u64> {
+        self.epoch_of(stream.shard())
+    }
+
+    pub(crate) fn epoch_of(&self, shard: u16) -> Option<u64> {
+        Some(self.shard(shard).epoch.load(Ordering::SeqCst)).filter(|epoch| *epoch > 0)
+    }
+
+    pub(crate) fn hold(&self, stream: Stream) -> Hold {
+        self.hold_of(stream.shard())
+    }
+
+    pub(crate) fn hold_of(&self, shard: u16) -> Hold {
+        self.shard(shard).hold.clone()
+    }
+
+    /// Changes when a shard comes or goes.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The outages of the shard of `stream`, oldest first.
     pub(crate) fn outages(&self, stream: Stream) -> Vec<Outage> {
-        let outages = self.outages.get(usize::from(stream.shard()));
-        let outages = outages.expect("there are SHARDS of them");
-        outages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shard(stream.shard()).known().outages.clone()
+    }
+
+    /// The outages of all shards of this node that ended after `since`.
+    pub(crate) fn all_outages(&self, since: At) -> Vec<Outage> {
+        let known = self.owned().into_iter().flat_map(|(shard, _)| {
+            let known = self.shard(shard).known();
+            known.outages.iter().copied().filter(|outage| since < outage.to).collect::<Vec<_>>()
+        });
+        known.collect()
     }
 
     /// Whether there may be an outage that is not noted yet: nothing that depends on an end is
@@ -69,57 +147,41 @@ impl Placement {
         self.noticed.load(Ordering::SeqCst)
     }
 
-    fn all(&self) -> Vec<(u16, u64)> {
-        (0..SHARDS).zip(self.epochs.iter().map(|epoch| epoch.load(Ordering::Relaxed))).collect()
+    /// The shards of this node with their epochs.
+    pub(crate) fn owned(&self) -> Vec<(u16, u64)> {
+        let all = (0..SHARDS).map(|shard| Some((shard, self.epoch_of(shard)?)));
+        all.flatten().collect()
     }
 
-    /// Gives a sign of life each second, and notes when it could not.
-    pub(crate) async fn beat(&self, deps: &Deps, directory: &Directory) {
-        let mut unkept = vec![];
-        let mut ticks = tokio::time::interval(BEAT);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            match deps.shards.alive(&self.all(), deps.clock.now()).await {
-                Ok(lost) if lost.is_empty() => {
-                    unkept.extend(self.alive(deps.clock.now(), directory));
-                    keep(deps, &mut unkept).await;
-                }
-                Ok(lost) => tracing::error!(shards = lost.len(), "another server took our shards"),
-                Err(error) => tracing::warn!(%error, "no sign of life"),
-            }
-        }
+    /// `shard` is this node's from now on.
+    fn begin(&self, shard: u16, epoch: u64, outages: Vec<Outage>, now: At) {
+        let it = self.shard(shard);
+        *it.known() = Known { outages, taken_at: now };
+        it.epoch.store(epoch, Ordering::SeqCst);
+        self.changed.send_replace(());
     }
 
-    /// It can commit at `now`. Answers the outages that are over with this.
-    fn alive(&self, now: At, directory: &Directory) -> Vec<(u16, Outage)> {
-        let from = At(self.alive_at.load(Ordering::SeqCst));
-        let is_silent = self.is_silent(now);
-        let outage = Outage { from, to: now };
-        if is_silent {
-            for known in &self.outages {
-                known.lock().unwrap_or_else(PoisonError::into_inner).push(outage);
-            }
-            self.noticed.fetch_add(1, Ordering::SeqCst);
-        }
-        // Last: who sees that it is not silent finds the outage.
-        self.alive_at.store(now.max(from).0, Ordering::SeqCst);
-        if !is_silent {
-            return vec![];
-        }
-        tracing::warn!(ms = (now - from).0, "nothing could be committed for a while");
-        directory.tell_outage();
-        (0..SHARDS).map(|shard| (shard, outage)).collect()
+    /// No more commands are taken for `shard`; those that were are carried out under the epoch that
+    /// they know.
+    fn leave(&self, shard: u16) {
+        self.shard(shard).epoch.store(0, Ordering::SeqCst);
+        self.changed.send_replace(());
+    }
+
+    /// Somebody else may own `shard`.
+    fn lose(&self, shard: u16) {
+        self.leave(shard);
+        self.shard(shard).hold.end();
+    }
+
+    /// `shard` cannot be another's before `until`.
+    fn extend(&self, shard: u16, until: Instant) {
+        self.shard(shard).hold.extend(until);
     }
 }
 
-/// Keeps outages; what could not be kept stays for the next time.
-async fn keep(deps: &Deps, unkept: &mut Vec<(u16, Outage)>) {
-    while let Some((shard, outage)) = unkept.last().copied() {
-        if let Err(error) = deps.shards.outage(shard, outage).await {
-            tracing::warn!(shard, %error, "an outage was not kept yet");
-            return;
-        }
-        unkept.pop();
+impl Shard {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,7 @@
-//! The queue: hands out submissions to runners. The table is the truth; this is its index.
+//! The queue: hands out submissions to runners. The table is the truth; this is its index. There is
+//! one in a cluster, on the node that owns the first shard.
 
+pub(crate) mod counter;
 mod judged;
 pub(crate) mod leases;
 mod order;
@@ -12,7 +14,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     at::At,
-    ids::{CampaignId, SubmissionId},
+    ids::{CampaignId, CommandId, LeaseId, SubmissionId},
     ports::{RowQuery, Unavailable},
     rows::Topic,
     session::RunKind,
@@ -21,8 +23,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::Instant};
 
-use self::{judged::Judged, order::Asked, pool::Pool};
-use crate::{deps::Deps, output::Outputs};
+use self::{
+    judged::Judged,
+    leases::is_genuine,
+    order::Asked,
+    pool::{Pool, Waiting},
+};
+use crate::{deps::Deps, output::Outputs, placement::Hold};
 
 /// How often the table is read again, in case a hint was lost.
 const REREAD: Duration = Duration::from_secs(5);
@@ -30,23 +37,31 @@ const REREAD: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// How many rows are read at once.
 const PAGE: usize = 1_000;
+/// How long a queue hands out nothing after it came from another node: until all runners have said
+/// what they have.
+const QUIET: Duration = Duration::from_millis(1_500);
 
 /// A submission that a runner has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) submission: SubmissionId,
-    pub(crate) lease: u64,
+    pub(crate) lease: LeaseId,
+    /// Of what this run prints.
+    pub(crate) epoch: u64,
 }
 
 /// Which runners: a run in which somebody types waits for a person most of its time, so it has
 /// runners of its own and keeps nobody's validators waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Runners {
     Plain,
     Typed,
 }
 
 /// How a runner leaves a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Left {
     /// It is judged, or there is nothing to judge.
     Done,
@@ -58,16 +73,18 @@ pub(crate) enum Left {
 pub(crate) enum Msg {
     /// A row of the table changed.
     Changed(SubmissionId, Option<Asked>),
-    /// A runner is free.
-    Take(Runners, RpcReplyPort<Task>),
+    /// Some runners of one node have a place free. Answered with nothing after [`pool::POLL`].
+    Take(Runners, CommandId, RpcReplyPort<Option<Task>>),
+    /// Whoever asked for something under this id wants it no more.
+    Leave(CommandId),
     /// A runner is there.
     Renew {
         submission: SubmissionId,
-        lease: u64,
+        lease: LeaseId,
     },
     Finished {
         submission: SubmissionId,
-        lease: u64,
+        lease: LeaseId,
         left: Left,
     },
     Reread,
@@ -77,10 +94,20 @@ pub(crate) enum Msg {
 /// Behaviour only.
 pub(crate) struct Queue;
 
+/// What the queue starts with.
+pub(crate) struct Arguments {
+    pub(crate) deps: Deps,
+    pub(crate) outputs: Arc<Outputs>,
+    /// The hold on the shard that it goes with; `None` where there are no other nodes.
+    pub(crate) hold: Option<Hold>,
+}
+
 /// What the queue holds.
 pub(crate) struct State {
     deps: Deps,
     outputs: Arc<Outputs>,
+    hold: Option<Hold>,
+    quiet_until: Instant,
     plain: Pool,
     typed: Pool,
     judged: Judged,
@@ -99,19 +126,31 @@ pub(crate) struct QueueSummary {
 impl Actor for Queue {
     type Msg = Msg;
     type State = State;
-    type Arguments = (Deps, Arc<Outputs>);
+    type Arguments = Arguments;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Msg>,
-        (deps, outputs): Self::Arguments,
+        Arguments { deps, outputs, hold }: Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let mut hints = JoinSet::new();
         hints.spawn(pass_on(deps.clone(), myself.clone()));
-        let (plain, typed) = (Pool::default(), Pool::default());
-        let (judged, told) = (Judged::default(), HashMap::new());
-        let mut state = State { deps, outputs, plain, typed, judged, told, _hints: hints };
+        let mut state = State {
+            deps,
+            outputs,
+            quiet_until: Instant::now(),
+            hold,
+            plain: Pool::default(),
+            typed: Pool::default(),
+            judged: Judged::default(),
+            told: HashMap::new(),
+            _hints: hints,
+        };
         state.reread().await?;
+        if state.hold.is_some() {
+            state.quiet_until = Instant::now() + QUIET;
+            myself.send_after(QUIET, || Msg::Look);
+        }
         myself.send_interval(REREAD, || Msg::Reread);
         myself.send_interval(LOOK, || Msg::Look);
         Ok(state)
@@ -127,28 +166,27 @@ impl Actor for Queue {
         match msg {
             Msg::Changed(submission, Some(asked)) => state.add(submission, asked),
             Msg::Changed(submission, None) => state.withdraw(submission),
-            Msg::Take(runners, runner) => state.pool(runners).free.push_back(runner),
-            Msg::Renew { submission, lease } => {
+            Msg::Take(runners, ticket, reply) => {
+                state.pool(runners).free.push_back(Waiting { ticket, since: now, reply });
+            }
+            Msg::Leave(ticket) => {
                 for pool in [&mut state.plain, &mut state.typed] {
-                    pool.leases.renew(submission, lease, now);
+                    pool.free.retain(|waiting| waiting.ticket != ticket);
                 }
             }
+            Msg::Renew { submission, lease } => state.renew(submission, lease, now),
             Msg::Finished { submission, lease, left } => state.finish(submission, lease, left, now),
             Msg::Reread => {
                 if let Err(error) = state.reread().await {
                     tracing::warn!(%error, "the queue could not read its table");
                 }
             }
-            Msg::Look => {
-                for pool in [&mut state.plain, &mut state.typed] {
-                    pool.take_back_lost(now);
-                    pool.tell_places(&state.outputs);
-                }
-                state.tell_campaigns();
-            }
+            Msg::Look => state.look(now),
         }
-        state.plain.hand_out(now);
-        state.typed.hand_out(now);
+        if state.hands_out(now) {
+            state.plain.hand_out(now, &state.outputs);
+            state.typed.hand_out(now, &state.outputs);
+        }
         Ok(())
     }
 }
@@ -210,10 +248,49 @@ impl State {
         }
     }
 
+    /// Whether it is handed out what waits: not before all runners had time to say what they have,
+    /// and not when another node may do so.
+    fn hands_out(&self, now: Instant) -> bool {
+        self.quiet_until <= now && self.hold.as_ref().is_none_or(Hold::is_good)
+    }
+
+    fn look(&mut self, now: Instant) {
+        let is_quiet = now < self.quiet_until;
+        for pool in [&mut self.plain, &mut self.typed] {
+            pool.take_back_lost(now);
+            pool.send_away(now);
+            // What seems to wait may go on somewhere.
+            if !is_quiet {
+                pool.tell_places(&self.outputs);
+            }
+        }
+        self.tell_campaigns();
+    }
+
+    fn asked(&self, submission: SubmissionId) -> Option<Asked> {
+        self.plain.order.asked(submission).or_else(|| self.typed.order.asked(submission))
+    }
+
     fn knows(&self, submission: SubmissionId) -> bool {
-        self.judged.contains(submission)
-            || self.plain.order.knows(submission)
-            || self.typed.order.knows(submission)
+        self.judged.contains(submission) || self.asked(submission).is_some()
+    }
+
+    /// Whether `lease` was given for `submission`, if that waits or goes on.
+    fn is_genuine(&self, submission: SubmissionId, lease: LeaseId) -> bool {
+        self.asked(submission).is_some_and(|asked| is_genuine(lease, submission, asked.session))
+    }
+
+    /// A runner has something. What waits here was handed out by another queue, before this one, or
+    /// given up too early.
+    fn renew(&mut self, submission: SubmissionId, lease: LeaseId, now: Instant) {
+        let is_genuine = self.is_genuine(submission, lease);
+        for pool in [&mut self.plain, &mut self.typed] {
+            let is_known = pool.leases.renew(submission, lease, now);
+            if !is_known && is_genuine && pool.order.waits(submission).is_some() {
+                pool.adopt(submission, lease, now);
+                self.outputs.forget(submission);
+            }
+        }
     }
 
     fn add(&mut self, submission: SubmissionId, asked: Asked) {
@@ -232,7 +309,10 @@ impl State {
         }
     }
 
-    fn finish(&mut self, submission: SubmissionId, lease: u64, left: Left, now: Instant) {
+    fn finish(&mut self, submission: SubmissionId, lease: LeaseId, left: Left, now: Instant) {
+        if !self.is_genuine(submission, lease) {
+            return;
+        }
         for pool in [&mut self.plain, &mut self.typed] {
             pool.finish(submission, lease, left, now);
         }

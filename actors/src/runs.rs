@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    cluster::Subject,
     frame::Why,
     ids::SubmissionId,
     rows::Topic,
@@ -11,25 +12,27 @@ use domain::{
     stream::Stream,
     submission::{Command, QueueRow, Shown},
 };
-use ractor::{Actor, ActorCell, ActorRef};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use ractor::{Actor, ActorCell};
+use tokio::sync::watch;
 
 use crate::{
     ask::Meta,
     console::Consoles,
+    crew,
+    desk::Near,
     directory::Directory,
     output::Outputs,
-    queue::{Msg, Queue, Runners},
+    queue::{
+        Arguments, Queue,
+        counter::{AtCounter, Counter},
+    },
     worker::{Stopping, Worker},
 };
 
 /// How long a queue that failed waits before it begins anew.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long giving back may take.
-const GIVING_BACK: Duration = Duration::from_secs(3);
-/// How many workers for runs into which people type there are for each other worker: such a run
-/// waits for its person most of the time, and costs little meanwhile.
-const TYPED_FOR_EACH: usize = 4;
+/// The shard that the queue goes with.
+const SHARD: u16 = 0;
 
 /// See the module.
 pub(crate) struct Runs {
@@ -37,76 +40,74 @@ pub(crate) struct Runs {
     outputs: Arc<Outputs>,
     consoles: Arc<Consoles>,
     stopping: watch::Sender<Stopping>,
+    is_alone: bool,
 }
 
 impl Runs {
-    pub(crate) fn new(directory: Arc<Directory>, outputs: Arc<Outputs>) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, outputs: Arc<Outputs>, is_alone: bool) -> Self {
         let stopping = watch::Sender::new(Stopping::Not);
-        Self { directory, outputs, consoles: Arc::default(), stopping }
+        Self { directory, outputs, consoles: Arc::default(), stopping, is_alone }
     }
 
-    /// The queue and its workers; should the queue fail, they begin anew from its table.
-    pub(crate) async fn go_on(self: Arc<Self>, workers: usize) {
+    /// Takes and runs what waits, wherever the queue is.
+    pub(crate) fn work(&self, workers: usize) -> impl Future<Output = ()> + use<> {
+        let deps = self.directory.deps();
+        let counter = AtCounter(Arc::clone(&deps.wire));
+        let worker = Worker {
+            desk: Arc::new(Near { directory: Arc::clone(&self.directory), counter }),
+            sandbox: Arc::clone(&deps.sandbox),
+            outputs: Arc::clone(&self.outputs),
+            consoles: Arc::clone(&self.consoles),
+            stopping: self.stopping.subscribe(),
+        };
+        crew::work(worker, workers)
+    }
+
+    /// Keeps the queue here while its shard is this node's. Should it fail, it begins anew from its
+    /// table.
+    pub(crate) async fn keep_queue(self: Arc<Self>) {
+        let placement = self.directory.placement();
+        let mut owned = placement.watch();
         loop {
-            let arguments = (self.directory.deps().clone(), Arc::clone(&self.outputs));
-            match Actor::spawn(None, Queue, arguments).await {
-                Ok((queue, mut ended)) => {
-                    let _stop = StopOnDrop(queue.get_cell());
-                    tokio::select! {
-                        _ = &mut ended => tracing::error!("the run queue failed; it begins anew"),
-                        () = self.work(&queue, workers) => return,
-                    }
-                }
-                Err(error) => tracing::error!(%error, "the run queue does not start"),
+            let epoch = placement.epoch_of(SHARD);
+            if epoch.is_none() {
+                owned.changed().await.ok();
+                continue;
             }
-            tokio::time::sleep(AGAIN).await;
+            let moved = async {
+                while placement.epoch_of(SHARD) == epoch && owned.changed().await.is_ok() {}
+            };
+            tokio::select! {
+                () = moved => {}
+                () = self.queue() => tokio::time::sleep(AGAIN).await,
+            }
+            // Whoever has the queue next says where they are.
+            self.outputs.forget_waiting();
         }
     }
 
-    /// Keeps all workers at work, until the node stops.
-    async fn work(&self, queue: &ActorRef<Msg>, workers: usize) {
-        let mut work = JoinSet::new();
-        let plain = std::iter::repeat_n(Runners::Plain, workers);
-        let typed = std::iter::repeat_n(Runners::Typed, workers * TYPED_FOR_EACH);
-        for runners in plain.chain(typed) {
-            work.spawn(self.keep_working(queue.clone(), runners));
-        }
-        if workers == 0 {
-            std::future::pending::<()>().await;
-        }
-        while work.join_next().await.is_some() {}
-    }
-
-    /// One worker, and another in its place should it fail.
-    fn keep_working(
-        &self,
-        queue: ActorRef<Msg>,
-        runners: Runners,
-    ) -> impl Future<Output = ()> + use<> {
-        let (directory, outputs) = (Arc::clone(&self.directory), Arc::clone(&self.outputs));
-        let (consoles, stopping) = (Arc::clone(&self.consoles), self.stopping.subscribe());
-        let deps = directory.deps().clone();
-        let worker = Worker { deps, directory, outputs, consoles, queue, runners, stopping };
-        async move {
-            let mut work = JoinSet::new();
-            work.spawn(worker.clone().work());
-            while let Some(Err(failed)) = work.join_next().await {
-                tracing::error!(%failed, "a worker failed; another takes its place");
-                work.spawn(worker.clone().work());
-            }
-        }
+    /// The queue, until it fails.
+    async fn queue(&self) {
+        let deps = self.directory.deps().clone();
+        let wire = Arc::clone(&deps.wire);
+        let hold = (!self.is_alone).then(|| self.directory.placement().hold_of(SHARD));
+        let arguments = Arguments { deps, outputs: Arc::clone(&self.outputs), hold };
+        let (queue, ended) = match Actor::spawn(None, Queue, arguments).await {
+            Ok(spawned) => spawned,
+            Err(error) => return tracing::error!(%error, "the run queue does not start"),
+        };
+        let _stop = StopOnDrop(queue.get_cell());
+        let _serving = match wire.serve(Subject::Runs, Arc::new(Counter { queue })).await {
+            Ok(serving) => serving,
+            Err(error) => return tracing::error!(%error, "the run queue cannot be served"),
+        };
+        ended.await.ok();
+        tracing::error!("the run queue failed; it begins anew");
     }
 
     /// See [`Node::finish_runs`](crate::node::Node::finish_runs).
     pub(crate) async fn finish(&self, within: Duration) {
-        self.stopping.send_replace(Stopping::TakesNothing);
-        // Closed is it when the last worker is gone.
-        if timeout(within, self.stopping.closed()).await.is_err() {
-            self.stopping.send_replace(Stopping::GivesBack);
-            if timeout(GIVING_BACK, self.stopping.closed()).await.is_err() {
-                tracing::warn!("some runs could not be given back; their attempts count");
-            }
-        }
+        crew::finish(&self.stopping, within).await;
     }
 
     /// See [`Node::pass`](crate::node::Node::pass).

@@ -23,7 +23,12 @@ use domain::{
 };
 use loadtests::{creator::Creator, http::Http};
 use runner::FakeSandbox;
-use storage::{SystemClock, bus::LocalBus, memory::Memory};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    memory::Memory,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -68,6 +73,8 @@ fn deps(store: &Arc<Memory>) -> Deps {
         clock: Arc::new(SystemClock),
         sandbox: Arc::new(FakeSandbox::new()),
         heads: Arc::default(),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
     }
 }
 

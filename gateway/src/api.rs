@@ -11,6 +11,7 @@ pub(crate) mod people;
 pub(crate) mod receipt;
 pub(crate) mod results;
 pub(crate) mod sit;
+pub(crate) mod status;
 pub(crate) mod tries;
 
 use axum::{
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .merge(documents())
         .merge(campaigns())
         .merge(candidates())
+        .route("/status", get(status::read))
         .route("/openapi.json", get(openapi::document))
         .layer(DefaultBodyLimit::max(JSON_MAX))
         .merge(uploads)

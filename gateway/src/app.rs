@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actors::{ask::Meta, node::Node};
 use domain::{
     at::At,
+    cluster::Cache,
     command::{Answer, AnyCommand},
     content::Language,
     ids::CommandId,
@@ -15,7 +16,15 @@ use domain::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::{error::Refusal, hub::Hub, limits::Limits, live::Live, setup::Setup, tasks::Tasks};
+use crate::{
+    error::Refusal,
+    hub::Hub,
+    limits::{Limits, Rate},
+    live::Live,
+    metrics::Metrics,
+    setup::Setup,
+    tasks::Tasks,
+};
 
 /// Behind an `Arc`, given to every handler.
 pub(crate) struct App {
@@ -23,6 +32,8 @@ pub(crate) struct App {
     pub(crate) languages: Vec<(Language, String)>,
     pub(crate) setup: Setup,
     pub(crate) limits: Limits,
+    /// What all gateways remember together.
+    pub(crate) cache: Option<Arc<dyn Cache>>,
     /// Links are printed with it.
     pub(crate) url: String,
     /// All sockets together.
@@ -33,11 +44,23 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Sender<bool>,
     /// What is watched here.
     pub(crate) hub: Hub,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {
     pub(crate) fn now(&self) -> At {
         self.node.deps.clock.now()
+    }
+
+    /// Whether `name` may do something once more: by what all gateways remember, or, where that is
+    /// away, by what this one does.
+    pub(crate) async fn allow(&self, name: &str, rate: Rate) -> bool {
+        if let Some(cache) = &self.cache
+            && let Some(allowed) = cache.allow(name, rate.burst, rate.every).await
+        {
+            return allowed;
+        }
+        self.limits.allow(name, rate, self.now())
     }
 
     /// Asks for something in the name of `origin`; a refusal becomes the answer's error.

@@ -6,7 +6,9 @@
 mod access;
 mod api;
 mod app;
+mod backup;
 mod caller;
+mod cluster;
 mod config;
 mod demo;
 mod error;
@@ -14,24 +16,31 @@ mod hub;
 mod limits;
 mod listen;
 mod live;
+mod metrics;
 mod secret;
 mod serve;
 mod setup;
 mod socket;
+mod status;
 mod store;
 mod tasks;
 mod verify;
 mod web;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::Parser;
-use config::{Admin, Command, Config, Package, Runner};
+use cluster::WrongCluster;
+use config::{Admin, Command, Config, LogForm, Package, Runner};
 pub use domain::people::Person;
 use domain::people::Role;
 pub use serve::serve_on;
-use storage::sqlite::Options;
+use storage::{backup::BackupError, sqlite::Options};
 use store::{Store, WrongDatabase};
 
 /// The program.
@@ -40,19 +49,12 @@ pub fn main() -> ExitCode {
     runner::sandbox_main_if_asked();
     runner::keep_one_heap();
     let config = Config::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,sqlx=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    keep_log(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<runner::NotMet>() || error.is::<WrongDatabase>() => {
-            // One line, for whoever started it; not a failure to be looked into.
+        Err(error) if is_told(&error) => {
             let told = writeln!(std::io::stderr(), "polycode: {error}");
             if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -63,6 +65,26 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Writes what happens to standard error: for people, or one JSON object a line.
+fn keep_log(form: LogForm) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,sqlx=warn,async_nats=warn".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogForm::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Whether it is no failure to be looked into, but one line for whoever asked.
+fn is_told(error: &anyhow::Error) -> bool {
+    let refused = matches!(error.downcast_ref(), Some(BackupError::Refused(_)));
+    refused
+        || error.is::<runner::NotMet>()
+        || error.is::<WrongDatabase>()
+        || error.is::<WrongCluster>()
+}
+
 async fn run(config: Config) -> anyhow::Result<()> {
     let (data, database) = (&config.data, config.database.as_deref());
     match config.command {
@@ -71,7 +93,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
             create_admin(data, database, &email, &name).await
         }
         Command::Import { package, owner } => serve::import(data, database, &package, &owner).await,
+        Command::Backup { file } => backup::back_up(data, database, &file).await,
+        Command::Restore(restore) => backup::restore(data, database, restore).await,
+        Command::Erasures { ledger } => backup::erasures(data, database, &ledger).await,
         Command::Package(Package::Verify { package, json }) => verify::run(&package, json).await,
+        Command::Status { cluster, json } => status::run(&cluster, json).await,
         Command::Runner(Runner::Check) => say_what_the_runner_has().await,
     }
 }

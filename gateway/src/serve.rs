@@ -2,7 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use actors::{deps::Deps, node::Node};
+use actors::{
+    deps::Deps,
+    node::{Node, Options},
+    placement::Role,
+};
 use anyhow::Context;
 use axum::{Router, middleware, routing::get};
 use domain::{
@@ -12,16 +16,19 @@ use domain::{
 use runner::{FakeSandbox, NamespaceSandbox};
 #[cfg(debug_assertions)]
 use storage::sqlite::Sync;
-use storage::{SystemClock, bus::LocalBus, sqlite::Options};
+use storage::{SystemClock, cached::CachedPeople, sqlite};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     api,
     app::{App, Shared},
-    caller, config, demo,
+    caller,
+    cluster::{self, Links},
+    config, demo,
     hub::Hub,
     limits::Limits,
     live::{self, Live},
+    metrics::{self, Metrics},
     setup::Setup,
     socket,
     store::Store,
@@ -47,8 +54,11 @@ pub(crate) async fn run(
     if config.demo {
         demo::add(&app).await?;
     }
+    metrics::start(&app, config.metrics).await?;
     tracing::info!("Polycode is at {url}");
-    offer_setup(&app).await?;
+    if config.cluster.nats.is_empty() {
+        offer_setup(&app).await?;
+    }
     listen(listener, &app).await?;
     app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
@@ -58,7 +68,8 @@ pub(crate) async fn run(
 /// Serves on ports that somebody else made, until it is told to stop; runs nothing.
 pub async fn serve_on(deps: Deps, listener: TcpListener) -> anyhow::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
-    let app = Arc::new(app(deps, vec![], url, 0).await?);
+    let node = Node::start(deps, Options::alone(&url, 0)).await?;
+    let app = Arc::new(app(node, vec![], url));
     listen(listener, &app).await
 }
 
@@ -67,12 +78,17 @@ async fn listen(listener: TcpListener, app: &Shared) -> anyhow::Result<()> {
     app.tasks.spawn(live::go_on(Arc::downgrade(app)));
     let router = router(Arc::clone(app));
     crate::listen::serve(listener, router, told_to_stop()).await;
-    tracing::info!("stopping: everybody is told, and runs that go on are awaited");
+    tracing::info!("stopping: shards are handed over, everybody is told, runs are awaited");
+    app.node.leave(HAND_OVER).await;
     app.stopping.send_replace(true);
     tokio::time::timeout(GOODBYES, app.stopping.closed()).await.ok();
     Ok(())
 }
 
+/// How long a node that was told to stop has to hand over its shards.
+const HAND_OVER: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a node listens for others before it takes shards that are free.
+const LISTEN: std::time::Duration = std::time::Duration::from_millis(1_500);
 /// How long a server that was told to stop waits until everybody knows.
 const GOODBYES: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -84,48 +100,89 @@ async fn start(
 ) -> anyhow::Result<(Shared, Store)> {
     // First, as nothing is to be touched where the walls are not those that were asked for.
     let found = walls(config).await?;
-    let store = Store::open(data, database, options(config)).await?;
+    let (store, links) = outside(data, database, config).await?;
+    let cache = cluster::cache(&config.cluster)?;
     let (sandbox, languages) = sandbox(found, data, config)?;
+    let people = Arc::clone(&store.people);
+    let people = match &cache {
+        Some(cache) => Arc::new(CachedPeople::new(people, Arc::clone(cache))),
+        None => people,
+    };
     let deps = Deps {
         store: Arc::clone(&store.events),
         shards: Arc::clone(&store.shards),
         blobs: Arc::clone(&store.blobs),
-        people: Arc::clone(&store.people),
-        bus: Arc::new(LocalBus::default()),
+        people,
+        bus: links.bus,
         clock: Arc::new(SystemClock),
         sandbox,
         heads: Arc::default(),
+        wire: links.wire,
+        leases: links.leases,
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let app = app(deps, languages, url, config.workers.unwrap_or(cores)).await?;
+    let node = Node::start(deps, node(config)).await?;
+    let app = App { cache, ..app(node, languages, url) };
     Ok((Arc::new(app), store))
 }
 
-async fn app(deps: Deps, languages: Languages, url: String, workers: usize) -> anyhow::Result<App> {
-    let node = Node::start(deps, &url, workers).await?;
+/// The store, and what connects this program with others.
+async fn outside(
+    data: &Path,
+    database: Option<&str>,
+    config: &config::Serve,
+) -> anyhow::Result<(Store, Links)> {
+    let Some(nats) = cluster::connect(&config.cluster).await? else {
+        return Ok((Store::open(data, database, options(config)).await?, Links::alone()));
+    };
+    let needs = "a node of a cluster (--nats) keeps everything in PostgreSQL: give --database";
+    let database = database.ok_or_else(|| cluster::wrong(needs.to_owned()))?;
+    let (store, identity) = Store::open_shared(database).await?;
+    let links = Links::of(&nats, identity, config.cluster.lease_replicas).await?;
+    Ok((store, links))
+}
+
+fn node(config: &config::Serve) -> Options {
+    let is_alone = config.cluster.nats.is_empty();
+    let name = config.cluster.node.clone().unwrap_or_else(|| config.listen.to_string());
+    let runs = config.roles.contains(&config::Role::Runner);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if runs { config.workers.unwrap_or(cores) } else { 0 };
+    let role = |role: &config::Role| match role {
+        config::Role::Gateway => Role::Gateway,
+        config::Role::Actors => Role::Actors,
+        config::Role::Runner => Role::Runner,
+    };
+    let roles = config.roles.iter().map(role).collect();
+    let listens = if is_alone { std::time::Duration::ZERO } else { LISTEN };
+    Options { roles, listens, is_alone, ..Options::alone(&name, workers) }
+}
+
+fn app(node: Node, languages: Languages, url: String) -> App {
     let tasks = Tasks::default();
-    Ok(App {
+    App {
         node,
         languages,
         setup: Setup::default(),
         limits: Limits::default(),
+        cache: None,
         url,
         live: Live::new(),
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
-    })
+        metrics: Metrics::new(),
+    }
 }
 
 #[cfg(debug_assertions)]
-fn options(config: &config::Serve) -> Options {
+fn options(config: &config::Serve) -> sqlite::Options {
     let sync = if config.unsynced { Sync::UnsafeOff } else { Sync::Full };
-    Options { sync, ..Options::default() }
+    sqlite::Options { sync, ..sqlite::Options::default() }
 }
 
 #[cfg(not(debug_assertions))]
-fn options(_: &config::Serve) -> Options {
-    Options::default()
+fn options(_: &config::Serve) -> sqlite::Options {
+    sqlite::Options::default()
 }
 
 type Languages = Vec<(Language, String)>;
@@ -172,6 +229,7 @@ fn router(app: Shared) -> Router {
         .route("/ws", get(socket::upgrade::open))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), caller::same_origin))
         .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(metrics::ready))
         .fallback(web::serve)
         .layer(middleware::from_fn(web::secure))
         .with_state(app)
@@ -217,8 +275,11 @@ pub(crate) async fn import(
 ) -> anyhow::Result<()> {
     let imported = read(package)?;
     let config = config::Serve {
+        roles: vec![config::Role::Actors],
+        cluster: config::Cluster::default(),
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
+        metrics: None,
         workers: Some(0),
         cache_mib: 0,
         demo: false,

@@ -32,6 +32,14 @@ enum Kind {
 }
 
 impl Store {
+    /// Opens the database that is named, for this program beside others. Answers with it the name
+    /// that no other database has. Fails with [`WrongDatabase`] when it is not there to be opened.
+    pub(crate) async fn open_shared(database: &str) -> anyhow::Result<(Self, String)> {
+        let store = Postgres::open(&address(database)?).await.map_err(told)?;
+        let identity = store.identity().await?;
+        Ok((Self::of(&store, Kind::Server(Arc::clone(&store))), identity))
+    }
+
     /// Opens the database that is named, or else the file in `data`, for this program alone. Fails
     /// with [`WrongDatabase`] when it is not there to be opened.
     pub(crate) async fn open(
@@ -69,7 +77,7 @@ impl Store {
     }
 }
 
-fn address(database: &str) -> anyhow::Result<Address> {
+pub(crate) fn address(database: &str) -> anyhow::Result<Address> {
     let address: Address = database.parse().map_err(told)?;
     let mut arguments = std::env::args_os();
     let is_argument = arguments.any(|one| one.to_string_lossy().ends_with(database));

@@ -23,7 +23,12 @@ use loadtests::{
 };
 use runner::FakeSandbox;
 use serde_json::json;
-use storage::{SystemClock, bus::LocalBus, memory::Memory};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    memory::Memory,
+};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 const EMAIL: &str = "ada@example.org";
@@ -65,7 +70,7 @@ impl World {
     /// A candidate who has opened their link at the second gateway; the browser is at the first.
     async fn candidate(&self, n: usize) -> (Candidate, Http) {
         let candidate = Candidate::open(&self.two, &self.added[n].code).await.unwrap();
-        let browser = candidate.browser.at(&self.one);
+        let browser = candidate.browser.to(&self.one);
         (candidate, browser)
     }
 
@@ -84,6 +89,8 @@ async fn serve(store: &Arc<Memory>, bus: &Arc<LocalBus>, gateways: &mut JoinSet<
         bus: Arc::clone(bus) as Arc<dyn Bus>,
         clock: Arc::new(SystemClock),
         sandbox: Arc::new(FakeSandbox::new()),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
         heads: Arc::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -119,9 +126,9 @@ async fn end(socket: &mut Socket) -> Option<u16> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_signs_out_at_one_gateway_is_put_out_at_the_other_and_nobody_else_is() {
     let mut world = World::new(0).await;
-    let mut here = open(&world.creator.browser.at(&world.one)).await;
+    let mut here = open(&world.creator.browser.to(&world.one)).await;
     let elsewhere = Creator::sign_in(&world.two, EMAIL, PASSWORD).await.unwrap();
-    let mut other = open(&elsewhere.browser.at(&world.one)).await;
+    let mut other = open(&elsewhere.browser.to(&world.one)).await;
     world.creator.browser.post("/api/v1/sign-out", &json!({})).await.unwrap().done().unwrap();
     assert_eq!(end(&mut here).await, Some(close::NOT_ALLOWED));
     other.send(&json!({ "type": "ping", "sent_ms": 1 })).await.unwrap();
@@ -155,7 +162,7 @@ async fn an_account_that_is_disabled_or_a_wall_that_is_closed_ends_its_sockets_e
     let mut bob = world.two.without_cookies();
     let chosen = json!({ "token": added["token"], "password": PASSWORD });
     bob.put(&format!("/api/v1/accounts/{id}/welcome"), &chosen).await.unwrap().done().unwrap();
-    let mut account = open(&bob.at(&world.one)).await;
+    let mut account = open(&bob.to(&world.one)).await;
     let disable = format!("/api/v1/accounts/{id}/disable");
     world.creator.browser.post(&disable, &json!({})).await.unwrap().done().unwrap();
     assert_eq!(end(&mut account).await, Some(close::NOT_ALLOWED));
@@ -165,7 +172,7 @@ async fn an_account_that_is_disabled_or_a_wall_that_is_closed_ends_its_sockets_e
     let mut hall = world.two.without_cookies();
     let link = format!("/api/v1/walls/{}", made["code"].as_str().unwrap());
     hall.get(&link).await.unwrap().done().unwrap();
-    let mut screen = open(&hall.at(&world.one)).await;
+    let mut screen = open(&hall.to(&world.one)).await;
     world.creator.browser.delete(&wall, &json!({})).await.unwrap().done().unwrap();
     assert_eq!(end(&mut screen).await, Some(close::NOT_ALLOWED));
 }
@@ -174,7 +181,7 @@ async fn an_account_that_is_disabled_or_a_wall_that_is_closed_ends_its_sockets_e
 async fn a_candidate_with_devices_on_two_gateways_is_there_once_and_until_the_last_one_goes() {
     let world = World::new(2).await;
     let (_, far) = world.candidate(0).await;
-    let near = far.at(world.two.base());
+    let near = far.to(world.two.base());
     let key = format!("p.{}", world.added[0].session);
     // Before anybody looks, and while somebody does.
     let first = open(&far).await;

@@ -50,7 +50,8 @@ pub struct Candidate {
     /// Where a monitor's watcher reads when each edit was sent.
     pub sightings: Option<Arc<Sightings>>,
     pub random: Rng,
-    topic: String,
+    /// The own session's.
+    pub topic: String,
     socket: Option<Socket>,
     /// How often there was a socket.
     connections: u32,
@@ -118,15 +119,21 @@ impl Candidate {
         }
     }
 
+    /// Opens a socket as [`Self::resume`] does; the files have to be as they are known here.
+    pub async fn connect(&mut self) -> anyhow::Result<()> {
+        let is_first = self.connections == 0;
+        self.resume().await?;
+        if is_first { Ok(()) } else { self.compare_files().await }
+    }
+
     /// Opens a socket, goes on watching where the last one ended, and asks again what was not
     /// answered, under the same ids.
-    pub async fn connect(&mut self) -> anyhow::Result<()> {
-        self.socket = None;
+    pub async fn resume(&mut self) -> anyhow::Result<()> {
+        self.cut();
         let mut socket = Socket::open(&self.browser).await?;
         socket.watch(&self.topic, (self.view.epoch, self.view.seq)).await?;
         if self.connections > 0 {
             self.report.resumes += 1;
-            self.compare_files().await?;
         }
         self.connections += 1;
         for sent in &mut self.unanswered {
@@ -152,6 +159,7 @@ impl Candidate {
     /// Loses the socket without a goodbye.
     pub fn cut(&mut self) {
         self.socket = None;
+        self.view.forget_reading();
     }
 
     pub fn is_connected(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, ensure};
@@ -12,6 +12,8 @@ use clap::{Args, ValueEnum};
 use loadtests::figures::{Figure, Goal, median, ratio, report};
 use serde::Deserialize;
 use tempfile::TempDir;
+
+use crate::fan_server::FanServer;
 
 /// How many turns each server has, one after the other.
 const TURNS: usize = 7;
@@ -111,8 +113,9 @@ fn measure(config: &Config, name: &str, turn: usize, scratch: &TempDir) -> anyho
     let scenario = config.scenario.to_possible_value().context("a name")?;
     let scenario = scenario.get_name();
     if name == OURS {
-        let server = FanServer::start(config, scratch.path())?;
-        server.measure(config, scenario, &results)?;
+        let topics = config.scenario.topics();
+        let server = FanServer::start(&config.server, topics, scratch.path())?;
+        measure_ours(&server, config, scenario, &results)?;
     } else {
         let mut run = Command::new(config.wsbench.join("run-peers.sh"));
         run.arg(name).env("REPS", "1").env("SCENARIOS", scenario).env("OUT", &results);
@@ -128,71 +131,29 @@ fn quietly(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Our gateway, for one turn.
-struct FanServer {
-    child: Child,
-    directory: PathBuf,
-    port: u16,
-}
-
-impl FanServer {
-    fn start(config: &Config, scratch: &Path) -> anyhow::Result<Self> {
-        let directory = scratch.join("server");
-        std::fs::create_dir_all(&directory)?;
-        let cookie = directory.join("cookie");
-        std::fs::remove_file(&cookie).ok();
-        let port = two_free_ports()?;
-        let topics = config.scenario.topics().to_string();
-        let mut child = Command::new(&config.server)
-            .args([&port.to_string(), &topics])
-            .arg(&directory)
-            .spawn()
-            .context("starting our server")?;
-        while !cookie.exists() {
-            ensure!(child.try_wait()?.is_none(), "our server did not start");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        Ok(Self { child, directory, port })
-    }
-
-    fn measure(&self, config: &Config, scenario: &str, results: &Path) -> anyhow::Result<()> {
-        let (port, topics) = (self.port, self.directory.join("topics"));
-        let cookie = std::fs::read_to_string(self.directory.join("cookie"))?;
-        let watch = r#"{\"type\":\"watch\",\"topic\":\"{v0}\"}"#;
-        // The first frame says what there is, the others what changed; both name their place alike.
-        let arguments = format!(
-            r#"--vars {} --header "Cookie: {cookie}" --step "send:{watch}" --step "wait:rows" --seq 'key:"epoch":1,"seq":'"#,
-            topics.display()
-        );
-        let publisher = format!("--url nats://127.0.0.1:{} --topic t{{t}}", port + 1);
-        let mut run = Command::new(config.wsbench.join("run-one.sh"));
-        run.args([&format!("ws://127.0.0.1:{port}/ws"), &self.child.id().to_string()])
-            .args([scenario, OURS])
-            .envs(LENGTHS)
-            .envs([("ARGS", arguments), ("PUB", publisher), ("SIZE", OUR_SIZE.to_owned())])
-            .env("OUT", results);
-        quietly(&mut run)
-    }
-}
-
-impl Drop for FanServer {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// A port, with the one behind it.
-fn two_free_ports() -> anyhow::Result<u16> {
-    use std::net::TcpListener;
-    for _ in 0..100 {
-        let first = TcpListener::bind("127.0.0.1:0")?;
-        let port = first.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return Ok(port);
-        }
-    }
-    anyhow::bail!("no two ports are free side by side")
+/// One turn of our gateway.
+fn measure_ours(
+    server: &FanServer,
+    config: &Config,
+    scenario: &str,
+    results: &Path,
+) -> anyhow::Result<()> {
+    let (port, topics) = (server.port, server.topics());
+    let cookie = server.cookie()?;
+    let watch = r#"{\"type\":\"watch\",\"topic\":\"{v0}\"}"#;
+    // The first frame says what there is, the others what changed; both name their place alike.
+    let arguments = format!(
+        r#"--vars {} --header "Cookie: {cookie}" --step "send:{watch}" --step "wait:rows" --seq 'key:"epoch":1,"seq":'"#,
+        topics.display()
+    );
+    let publisher = format!("--url nats://127.0.0.1:{} --topic t{{t}}", port + 1);
+    let mut run = Command::new(config.wsbench.join("run-one.sh"));
+    run.args([&format!("ws://127.0.0.1:{port}/ws"), &server.pid().to_string()])
+        .args([scenario, OURS])
+        .envs(LENGTHS)
+        .envs([("ARGS", arguments), ("PUB", publisher), ("SIZE", OUR_SIZE.to_owned())])
+        .env("OUT", results);
+    quietly(&mut run)
 }
 
 impl Scenario {

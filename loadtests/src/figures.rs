@@ -78,9 +78,15 @@ pub fn ratio(name: &str, ours: &[f64], theirs: &[f64], goal: Goal) -> Vec<Figure
     ]
 }
 
-/// Prints `figures` and writes them to `target/bench/<name>.json`.
+/// Prints `figures` and writes them to `target/bench/<name>.json`, with what else the machine had to
+/// do: figures of a busy one are of no use beside those of an idle one.
 #[expect(clippy::print_stdout, reason = "the answer of a program that measures")]
 pub fn report(name: &str, figures: &[Figure]) -> anyhow::Result<()> {
+    let loads = loads().unwrap_or_default();
+    let names = ["load of the machine, 1 min", "load of the machine, 5 min"];
+    let loads = names.into_iter().zip(loads).map(|(name, load)| Figure::plain(name, load, ""));
+    let figures: Vec<Figure> = figures.iter().cloned().chain(loads).collect();
+    let figures = figures.as_slice();
     println!("| {name:<36} | {:>12} | {:<8} | {:>10} | holds |", "value", "unit", "goal");
     println!(
         "|{}|{}|{}|{}|-------|",
@@ -100,6 +106,12 @@ pub fn report(name: &str, figures: &[Figure]) -> anyhow::Result<()> {
     let path = directory.join(format!("{name}.json"));
     let json = serde_json::to_vec_pretty(figures)?;
     std::fs::write(&path, json).with_context(|| format!("writing {}", path.display()))
+}
+
+/// How many wait for a processor, on the average of one minute and of five (`proc_loadavg(5)`).
+fn loads() -> anyhow::Result<Vec<f64>> {
+    let text = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split_whitespace().take(2).map(str::parse).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

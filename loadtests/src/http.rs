@@ -52,8 +52,15 @@ impl Http {
         Self { cookies: BTreeMap::new(), ..self.clone() }
     }
 
-    /// The same browser at another address: cookies are of a machine, not of a port (RFC 6265).
-    pub fn at(&self, base: &str) -> Self {
+    /// A browser that was given its cookies, as they are sent.
+    pub fn with_cookies(base: &str, cookies: &str) -> Self {
+        let pairs = cookies.split("; ").filter_map(|pair| pair.trim().split_once('='));
+        let cookies = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { cookies, ..Self::new(base) }
+    }
+
+    /// The same browser, at another address of the same site.
+    pub fn to(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
     }
 

@@ -8,13 +8,20 @@
 )]
 
 pub mod candidate;
+pub mod clock;
+pub mod cluster;
 pub mod creator;
+pub mod crowd;
 pub mod figures;
 pub mod http;
 pub mod kept;
+pub mod lag;
 pub mod monitor;
+pub mod page;
 pub mod player;
+pub mod proxy;
 pub mod server;
 pub mod socket;
 pub mod typist;
 pub mod view;
+pub mod wall;

@@ -8,12 +8,21 @@
 
 mod board;
 mod burst;
+mod churn;
+mod fan_server;
 mod fanout;
 mod journal;
 mod postgres;
+mod recovery;
 mod sit;
+mod slow;
+mod soak;
+mod stand;
 mod startup;
 mod storm;
+mod stream;
+mod timers;
+mod viewers;
 
 use std::process::ExitCode;
 
@@ -38,6 +47,22 @@ enum Command {
     Fanout(fanout::Config),
     /// Everybody is cut off at once and comes back: by the network, by a crash, by an orderly restart.
     Storm(storm::Config),
+    /// Cuts links of candidates who work, thousands of times, and kills the server now and then.
+    Recovery(recovery::Config),
+    /// A cluster at work, one fault after the other.
+    Soak(soak::Config),
+    /// Starts a cluster on this machine, to look at.
+    Cluster(stand::Config),
+    /// Plays a real contest again, faster, and holds the wall against its file.
+    Stream(stream::Config),
+    /// Thousands look at one wall while candidates score.
+    Viewers(viewers::Config),
+    /// A hundred thousand ends of tests, the time that pages show, and who lies about theirs.
+    Timers(timers::Config),
+    /// One socket that reads slowly, or not at all, beside others.
+    Slow(slow::Config),
+    /// Sockets come and go for minutes, and nothing of them may stay.
+    Churn(churn::Config),
     /// Ranks 100,000 contestants, in turns with Redis.
     Board(board::Config),
     /// Appends to the SQLite store, many streams at once and one alone.
@@ -54,6 +79,14 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Burst(config) => burst::run(config).await?,
         Command::Fanout(config) => fanout::run(&config)?,
         Command::Storm(config) => storm::run(&config).await?,
+        Command::Recovery(config) => recovery::run(config).await?,
+        Command::Soak(config) => soak::run(config).await?,
+        Command::Cluster(config) => stand::run(config).await?,
+        Command::Stream(config) => stream::run(config).await?,
+        Command::Viewers(config) => viewers::run(config).await?,
+        Command::Timers(config) => timers::run(config).await?,
+        Command::Slow(config) => slow::run(config).await?,
+        Command::Churn(config) => churn::run(config).await?,
         Command::Board(config) => board::run(&config).await?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,

@@ -75,6 +75,7 @@ impl Monitor {
 
     /// Comes back on another socket, from the last frame on.
     pub async fn connect(&mut self) -> anyhow::Result<()> {
+        self.view.forget_reading();
         self.socket = Socket::open(&self.browser).await?;
         self.socket.watch(&self.topic, (self.view.epoch, self.view.seq)).await?;
         self.resumes += 1;

@@ -24,6 +24,9 @@ use pgbench::Pgbench;
 /// confidence (the sign test).
 const TURNS: usize = 9;
 
+/// `getconf CLK_TCK` is 100 on every Linux.
+const TICK_MICROS: f64 = 10_000.0;
+
 #[derive(Debug, Args)]
 pub(crate) struct Config {
     /// How long each turn is.
@@ -37,12 +40,42 @@ pub(crate) struct Turn {
     pub(crate) rate: f64,
     /// How long each took, in ms.
     pub(crate) took: Vec<f64>,
+    /// Processor time for each, in microseconds: of this process, and of the server.
+    pub(crate) busy: (f64, f64),
+}
+
+/// The processor time of this process and the server when a turn began.
+pub(crate) struct Meter<'a> {
+    server: &'a Scratch,
+    ticks: (u64, u64),
+}
+
+impl<'a> Meter<'a> {
+    pub(crate) fn start(server: &'a Scratch) -> anyhow::Result<Self> {
+        Ok(Self { server, ticks: (own_ticks()?, server.ticks()?) })
+    }
+
+    /// What each of `count` has cost since, in microseconds.
+    pub(crate) fn each(&self, count: usize) -> anyhow::Result<(f64, f64)> {
+        let count = f64::from(u32::try_from(count.max(1))?);
+        let each = |from: u64, to: u64| -> anyhow::Result<f64> {
+            Ok(f64::from(u32::try_from(to.saturating_sub(from))?) * TICK_MICROS / count)
+        };
+        Ok((each(self.ticks.0, own_ticks()?)?, each(self.ticks.1, self.server.ticks()?)?))
+    }
+}
+
+fn own_ticks() -> anyhow::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    Ok(fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum())
 }
 
 impl Turn {
-    fn of(took: &[Duration], length: Duration) -> anyhow::Result<Self> {
+    fn of(took: &[Duration], length: Duration, meter: &Meter<'_>) -> anyhow::Result<Self> {
         let count = f64::from(u32::try_from(took.len())?);
-        Ok(Self { rate: count / length.as_secs_f64(), took: millis(took) })
+        let busy = meter.each(took.len())?;
+        Ok(Self { rate: count / length.as_secs_f64(), took: millis(took), busy })
     }
 }
 
@@ -57,13 +90,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     for (clients, goal) in [(64, 2.0), (512, 4.0)] {
         let (mut ours, mut theirs, mut asked) = (vec![], vec![], vec![]);
         for turn in 0..TURNS {
-            ours.push(appends(&store, epoch, clients, turn, length).await?);
-            theirs.push(pgbench.turn(clients, length).await?);
+            ours.push(appends(&server, &store, epoch, clients, turn, length).await?);
+            theirs.push(pgbench.turn(&server, clients, length).await?);
             if clients == 64 {
-                asked.push(sessions.turn(length).await?);
+                asked.push(sessions.turn(&server, length).await?);
             }
         }
         figures.extend(rates(clients, goal, &ours, &theirs));
+        figures.extend(busy_each(&format!("append, {clients} streams"), &ours));
+        figures.extend(busy_each(&format!("pgbench, {clients} clients"), &theirs));
         figures.extend(latencies(&format!("append, {clients} at once"), &mut ours));
         figures.extend(latencies(&format!("pgbench, {clients} at once"), &mut theirs));
         if !asked.is_empty() {
@@ -104,12 +139,14 @@ async fn take_all(store: &Postgres) -> anyhow::Result<u64> {
 
 /// Each stream appends one event after the other; new streams in each turn.
 async fn appends(
+    server: &Scratch,
     store: &Arc<Postgres>,
     epoch: u64,
     streams: usize,
     turn: usize,
     length: Duration,
 ) -> anyhow::Result<Turn> {
+    let meter = Meter::start(server)?;
     let end = Instant::now() + length;
     let mut tasks = JoinSet::new();
     for n in 0..streams {
@@ -120,7 +157,7 @@ async fn appends(
     while let Some(ended) = tasks.join_next().await {
         took.extend(ended??);
     }
-    Turn::of(&took, length)
+    Turn::of(&took, length, &meter)
 }
 
 fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figure> {
@@ -136,6 +173,17 @@ fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figur
         &theirs,
         Goal::AtLeast(goal),
     ));
+    figures
+}
+
+/// What one cost the processors; of `pgbench` only its server counts here, it is another process.
+fn busy_each(name: &str, turns: &[Turn]) -> Vec<Figure> {
+    let of = |part: fn(&Turn) -> f64| median(&turns.iter().map(part).collect::<Vec<f64>>());
+    let mut figures =
+        vec![Figure::plain(&format!("{name}, server's time"), of(|turn| turn.busy.1), "us")];
+    if name.starts_with("append") {
+        figures.push(Figure::plain(&format!("{name}, our time"), of(|turn| turn.busy.0), "us"));
+    }
     figures
 }
 

@@ -31,13 +31,15 @@ pub struct Launch {
     before: Vec<String>,
     /// Besides the address.
     arguments: Vec<String>,
+    /// What it finds in its environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Launch {
     /// `binary`, without runs if `fake_runs`.
     pub fn new(binary: &Path, fake_runs: bool) -> Self {
         let arguments = fake_runs.then(|| "--fake-runs".to_owned()).into_iter().collect();
-        Self { binary: binary.to_owned(), before: vec![], arguments }
+        Self { binary: binary.to_owned(), before: vec![], arguments, environment: vec![] }
     }
 
     /// The same, started by `before`; it must become the program, so that its process is that.
@@ -51,11 +53,18 @@ impl Launch {
         self
     }
 
+    /// The same, with something in its environment.
+    pub fn knowing(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn command(&self, data: &Path) -> Command {
         let binary = self.binary.as_os_str();
         let mut words = self.before.iter().map(AsRef::as_ref).chain([binary]);
         let mut command = Command::new(words.next().unwrap_or(binary));
         command.args(words).arg("--data").arg(data).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -226,4 +235,27 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
     // The state is no number; of what is left, user and system time are the 11th and 12th.
     let ticks = fields.get(10).copied().unwrap_or(0.0) + fields.get(11).copied().unwrap_or(0.0);
     Ok(Usage { rss_mib: mib("VmRSS"), rss_max_mib: mib("VmHWM"), cpu_s: ticks / 100.0 })
+}
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Census {
+    pub usage: Usage,
+    pub threads: f64,
+    pub descriptors: f64,
+    /// Of the descriptors.
+    pub sockets: f64,
+}
+
+/// Counts what process `pid` holds (`proc_pid_task(5)`, `proc_pid_fd(5)`).
+pub fn census(pid: u32) -> anyhow::Result<Census> {
+    let threads = u32::try_from(std::fs::read_dir(format!("/proc/{pid}/task"))?.count())?;
+    let (mut descriptors, mut sockets) = (0_u32, 0_u32);
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        descriptors += 1;
+        let target = std::fs::read_link(entry?.path()).unwrap_or_default();
+        sockets += u32::from(target.to_string_lossy().starts_with("socket:"));
+    }
+    let (threads, descriptors) = (f64::from(threads), f64::from(descriptors));
+    Ok(Census { usage: usage(pid)?, threads, descriptors, sockets: f64::from(sockets) })
 }

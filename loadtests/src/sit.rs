@@ -18,15 +18,12 @@ use loadtests::{
     candidate::Candidate,
     creator::Creator,
     http::Http,
+    lag::Lag,
     monitor::{Monitor, Sightings},
     server::{Server, Usage, usage},
 };
 use storage::SystemClock;
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
@@ -90,10 +87,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let mut watchers = JoinSet::new();
     let monitor = Monitor::open(&creator.browser, campaign).await?;
     watchers.spawn(look(monitor, Arc::clone(&sightings), stopped.clone()));
-    let mut tickers = JoinSet::new();
     let closes_at = close(&config, &mut creator, campaign).await?;
     measured.starting = crowd::start(&mut candidates, closes_at).await?;
-    tickers.spawn(tick(stopped.clone()));
+    let lag = Lag::start();
     measured.before = pid.map_or(Ok(Usage::default()), usage)?;
     let start = Instant::now();
     let manners = crowd::manners(&config, closes_at, candidates.len());
@@ -101,7 +97,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     measured.playing = start.elapsed();
     measured.after = pid.map_or(Ok(Usage::default()), usage)?;
     stop.send_replace(true);
-    measured.lags = tickers.join_next().await.context("a ticker")??;
+    measured.lags = lag.stop().await?;
     let monitor = watchers.join_next().await.context("a watcher")???;
     measured.ages.clone_from(&monitor.ages);
     measured.problems.extend(monitor.problems.iter().cloned());
@@ -173,16 +169,4 @@ async fn look(
         }
     }
     Ok(monitor)
-}
-
-/// How late we are ourselves: what is measured here is late by as much.
-async fn tick(stop: watch::Receiver<bool>) -> Vec<Duration> {
-    const EVERY: Duration = Duration::from_millis(10);
-    let mut lags = vec![];
-    while !*stop.borrow() {
-        let due = Instant::now() + EVERY;
-        sleep(EVERY).await;
-        lags.push(due.elapsed());
-    }
-    lags
 }

@@ -1,6 +1,9 @@
 //! A live socket, as a page opens it.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
+use bytes::Bytes;
 use domain::{
     frame::Why,
     ids::{CommandId, SubmissionId},
@@ -8,7 +11,7 @@ use domain::{
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -48,7 +51,11 @@ pub enum Heard {
         why: Why,
     },
     Pong {
+        sent_ms: f64,
         server_ms: f64,
+        /// Epoch and seq of the last frame of each watched topic.
+        #[serde(default)]
+        heads: BTreeMap<String, (u64, u64)>,
     },
     Bye {
         code: u16,
@@ -99,6 +106,25 @@ impl Socket {
         let host = browser.base().trim_start_matches("http://");
         let stream = TcpStream::connect(host).await.context("connecting")?;
         stream.set_nodelay(true)?;
+        Self::open_on(stream, browser, path, origin).await
+    }
+
+    /// Opens a socket of which the system keeps as little as it can for who does not read.
+    pub async fn open_narrow(browser: &Http) -> anyhow::Result<Self> {
+        let host = browser.base().trim_start_matches("http://");
+        let narrow = TcpSocket::new_v4()?;
+        narrow.set_recv_buffer_size(1)?;
+        let stream = narrow.connect(host.parse()?).await.context("connecting")?;
+        Self::open_on(stream, browser, "/ws?v=1", None).await
+    }
+
+    async fn open_on(
+        stream: TcpStream,
+        browser: &Http,
+        path: &str,
+        origin: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let host = browser.base().trim_start_matches("http://");
         let mut request = format!("ws://{host}{path}").into_client_request()?;
         let cookies = HeaderValue::from_str(&browser.cookies())?;
         request.headers_mut().insert(header::COOKIE, cookies);
@@ -119,6 +145,16 @@ impl Socket {
     /// Sends any text.
     pub async fn send_text(&mut self, text: String) -> anyhow::Result<()> {
         Ok(self.0.send(Message::Text(text.into())).await?)
+    }
+
+    /// Answers a ping that may never have come.
+    pub async fn send_pong(&mut self, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(self.0.send(Message::Pong(Bytes::copy_from_slice(payload))).await?)
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self) -> anyhow::Result<()> {
+        Ok(self.0.close(None).await?)
     }
 
     /// Watches `topic` from behind `after` (epoch and seq) on.

@@ -4,19 +4,30 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::socket::Rows;
+use crate::socket::{KeyedRow, Rows};
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub rows: BTreeMap<String, Value>,
+    /// The place of the last whole reading, or of the last frame after it.
     pub epoch: u64,
     pub seq: u64,
-    /// The last frame said that another page of it follows.
-    has_more: bool,
+    /// A reading of which another page follows.
+    reading: Option<Reading>,
+    /// A whole reading has come.
+    is_begun: bool,
     /// How many frames of rows came, and how many of them began anew.
     pub frames: u64,
     pub resets: u64,
+}
+
+/// Pages that came so far; they count once all are there.
+#[derive(Clone, Debug)]
+struct Reading {
+    place: (u64, u64),
+    reset: bool,
+    rows: Vec<KeyedRow>,
 }
 
 impl View {
@@ -29,28 +40,54 @@ impl View {
             )
         };
         let known = format!("epoch {} seq {}", self.epoch, self.seq);
-        if frame.reset {
-            self.rows.clear();
-            self.resets += 1;
-        } else if self.has_more {
-            if (frame.epoch, frame.seq) != (self.epoch, self.seq) || frame.prev.is_some() {
-                return Err(format!("{}, a page of {known}", told()));
+        let place = (frame.epoch, frame.seq);
+        let mut reading = match self.reading.take() {
+            Some(begun) if !frame.reset => {
+                if place != begun.place || frame.prev.is_some() {
+                    return Err(format!("{}, a page of {:?}", told(), begun.place));
+                }
+                begun
             }
-        } else if frame.epoch != self.epoch || frame.prev != Some(self.seq) {
-            return Err(format!("{}, a gap after {known}", told()));
-        } else if frame.seq < self.seq || (frame.seq == self.seq && !frame.rows.is_empty()) {
-            return Err(format!("{}, again after {known}", told()));
-        }
-        (self.epoch, self.seq, self.has_more) = (frame.epoch, frame.seq, frame.more);
+            Some(_) | None => {
+                if frame.reset {
+                    self.resets += 1;
+                } else if frame.epoch != self.epoch || frame.prev != Some(self.seq) {
+                    return Err(format!("{}, a gap after {known}", told()));
+                } else if frame.seq < self.seq || (frame.seq == self.seq && !frame.rows.is_empty())
+                {
+                    return Err(format!("{}, again after {known}", told()));
+                }
+                Reading { place, reset: frame.reset, rows: vec![] }
+            }
+        };
         self.frames += 1;
-        for row in &frame.rows {
+        reading.rows.extend(frame.rows.iter().cloned());
+        if frame.more {
+            self.reading = Some(reading);
+        } else {
+            self.put(reading);
+        }
+        Ok(())
+    }
+
+    /// The rest of a reading comes no more: its socket is lost.
+    pub fn forget_reading(&mut self) {
+        self.reading = None;
+    }
+
+    fn put(&mut self, reading: Reading) {
+        if reading.reset {
+            self.rows.clear();
+        }
+        (self.epoch, self.seq) = reading.place;
+        self.is_begun = true;
+        for row in reading.rows {
             if row.value.is_null() {
                 self.rows.remove(&row.key);
             } else {
-                self.rows.insert(row.key.clone(), row.value.clone());
+                self.rows.insert(row.key, row.value);
             }
         }
-        Ok(())
     }
 
     /// A row, or `null`.
@@ -60,7 +97,7 @@ impl View {
 
     /// Whether everything was read that there was to read.
     pub fn is_whole(&self) -> bool {
-        self.frames > 0 && !self.has_more
+        self.is_begun && self.reading.is_none()
     }
 }
 
@@ -101,5 +138,24 @@ mod tests {
         view.take(&frame(page(false, false))).unwrap();
         assert!(view.is_whole());
         view.take(&frame(page(false, false))).unwrap_err();
+    }
+
+    #[test]
+    fn half_a_reading_changes_nothing_and_is_read_again_from_before() {
+        let mut view = View::default();
+        view.take(&frame(json!({
+            "topic": "t", "epoch": 1, "seq": 3, "reset": true, "rows": [{ "key": "a", "value": 3 }],
+        })))
+        .unwrap();
+        let half = json!({
+            "topic": "t", "epoch": 1, "seq": 9, "prev": 3, "more": true,
+            "rows": [{ "key": "a", "value": 9 }],
+        });
+        view.take(&frame(half)).unwrap();
+        assert!(!view.is_whole());
+        view.forget_reading();
+        assert_eq!((view.row("a"), view.seq), (&json!(3), 3));
+        view.take(&after(9, 3)).unwrap();
+        assert_eq!(view.row("a"), 9);
     }
 }

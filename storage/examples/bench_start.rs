@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let store = Sqlite::open(&dir, Options::default()).await?;
     println!("opened in {:.1?}", start.elapsed());
     let start = Instant::now();
-    let due = store.due(At(i64::MAX), usize::MAX).await?;
+    let due = store.due(At(i64::MAX), None, usize::MAX).await?;
     ensure!(due.len() == sessions, "{} of {sessions} are due", due.len());
     println!("all that is due found in {:.1?}", start.elapsed());
     let start = Instant::now();

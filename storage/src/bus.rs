@@ -29,7 +29,7 @@ type Senders = HashMap<Topic, Vec<Sender>>;
 /// The bus's end of one watcher.
 #[derive(Clone)]
 struct Sender {
-    frames: mpsc::Sender<Arc<Published>>,
+    frames: mpsc::Sender<Heard>,
     /// Whether a frame was dropped since the watcher was told so last.
     is_lossy: Arc<AtomicBool>,
 }
@@ -40,11 +40,16 @@ pub struct LocalBus {
     senders: Arc<Mutex<Senders>>,
 }
 
-impl Bus for LocalBus {
-    fn publish(&self, frame: Arc<Published>) {
+impl LocalBus {
+    /// Tells all that watch `topic` that something may have been lost.
+    pub fn gap(&self, topic: Topic) {
+        self.tell(topic, &Heard::Gap);
+    }
+
+    fn tell(&self, topic: Topic, heard: &Heard) {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(watchers) = senders.get_mut(&frame.frame.topic) else { return };
-        watchers.retain(|watcher| match watcher.frames.try_send(Arc::clone(&frame)) {
+        let Some(watchers) = senders.get_mut(&topic) else { return };
+        watchers.retain(|watcher| match watcher.frames.try_send(heard.clone()) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 watcher.is_lossy.store(true, Ordering::SeqCst);
@@ -53,8 +58,14 @@ impl Bus for LocalBus {
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         });
         if watchers.is_empty() {
-            senders.remove(&frame.frame.topic);
+            senders.remove(&topic);
         }
+    }
+}
+
+impl Bus for LocalBus {
+    fn publish(&self, frame: Arc<Published>) {
+        self.tell(frame.frame.topic, &Heard::Frame(frame));
     }
 
     fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
@@ -71,7 +82,7 @@ impl Bus for LocalBus {
 
 struct Watcher {
     topic: Topic,
-    receiver: mpsc::Receiver<Arc<Published>>,
+    receiver: mpsc::Receiver<Heard>,
     is_lossy: Arc<AtomicBool>,
     senders: Arc<Mutex<Senders>>,
 }
@@ -96,7 +107,7 @@ impl Subscription for Watcher {
         if self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst) {
             return Some(Heard::Gap);
         }
-        self.receiver.recv().await.map(Heard::Frame)
+        self.receiver.recv().await
     }
 }
 

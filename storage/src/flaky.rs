@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Loaded, Row, RowQuery, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -125,6 +125,10 @@ impl<S: EventStore> EventStore for Flaky<S> {
         self.here()?.snapshot(stream, schema).await
     }
 
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        self.here()?.load(stream, schema, limit).await
+    }
+
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable> {
         self.here()?.save_snapshot(stream, snapshot).await
     }
@@ -138,8 +142,13 @@ impl<S: EventStore> EventStore for Flaky<S> {
         self.here()?.told(stream, epoch, untold).await
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
-        self.here()?.due(until, limit).await
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        self.here()?.due(until, shards, limit).await
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable> {

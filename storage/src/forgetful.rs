@@ -9,7 +9,7 @@ use domain::{
     aggregate::Outage,
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Shards, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Row, RowQuery, Shard, Shards, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -150,8 +150,13 @@ impl EventStore for Forgetful {
         self.write(move |streams| streams.told(stream, epoch, untold)).await?
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
-        Ok(self.disk().seen.due(until, limit))
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        Ok(self.disk().seen.due(until, shards, limit))
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable> {
@@ -173,8 +178,27 @@ impl EventStore for Forgetful {
 
 #[async_trait]
 impl Shards for Forgetful {
-    async fn take(&self, shard: u16, _owner: &str, now: At) -> Result<u64, Unavailable> {
-        self.write(move |streams| streams.take(shard, now)).await
+    async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
+        let owner = owner.to_owned();
+        self.write(move |streams| streams.take(shard, &owner, now)).await
+    }
+
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        let (shards, owner) = (shards.to_vec(), owner.to_owned());
+        self.write(move |streams| streams.take_after(&shards, &owner, now)).await
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        Ok(self.disk().seen.all_shards())
+    }
+
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        Ok(None)
     }
 
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -14,26 +15,80 @@ use domain::{
     ids::NodeId,
     ports::Unavailable,
 };
+use futures_util::FutureExt;
 use tokio::{
-    sync::mpsc,
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinSet,
     time::{Instant, timeout},
 };
 
 /// How many things said one listener may lag behind; the next one is lost to it.
 const BEHIND_MAX: usize = 256;
 
+/// How many calls may be going on at one moment; the next one is told that too much is going on.
+pub(crate) const CALLS_MAX: usize = 1_024;
+
+type Served = HashMap<Subject, Arc<dyn Serve>>;
+
 /// See the module.
-#[derive(Default)]
 pub struct LocalWire {
-    served: Arc<Mutex<HashMap<Subject, Arc<dyn Serve>>>>,
+    served: Arc<Mutex<Served>>,
     heard: Mutex<HashMap<Subject, Vec<mpsc::Sender<Bytes>>>>,
+    places: Arc<Semaphore>,
+    going_on: Mutex<JoinSet<()>>,
+}
+
+impl Default for LocalWire {
+    fn default() -> Self {
+        let (served, heard, going_on) = (Arc::default(), Mutex::default(), Mutex::default());
+        Self { served, heard, places: Arc::new(Semaphore::new(CALLS_MAX)), going_on }
+    }
+}
+
+/// Whoever served a call failed; it may have been carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("whoever serves it failed")]
+pub(crate) struct Failed;
+
+impl LocalWire {
+    pub(crate) fn serves(&self, subject: Subject) -> bool {
+        lock(&self.served).contains_key(&subject)
+    }
+
+    /// Has the call carried out beside others, and its answer dealt with by `then`. Neither ends
+    /// with who asked.
+    pub(crate) fn carry_out<F: Future<Output = ()> + Send>(
+        &self,
+        to: Subject,
+        body: Bytes,
+        then: impl FnOnce(Result<Bytes, Failed>) -> F + Send + 'static,
+    ) -> Result<(), CallError> {
+        let serve = lock(&self.served).get(&to).cloned().ok_or(CallError::NobodyServes)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| CallError::Busy)?;
+        let mut going_on = lock(&self.going_on);
+        while going_on.try_join_next().is_some() {}
+        going_on.spawn(async move {
+            let answer = AssertUnwindSafe(serve.answer(body)).catch_unwind().await;
+            then(answer.map_err(|_| Failed)).await;
+            drop(place);
+        });
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Wire for LocalWire {
     async fn call(&self, to: Subject, body: Bytes, within: Duration) -> Result<Bytes, CallError> {
-        let serve = lock(&self.served).get(&to).cloned().ok_or(CallError::NobodyServes)?;
-        timeout(within, serve.answer(body)).await.map_err(|_| CallError::TimedOut)
+        let (sender, answer) = oneshot::channel();
+        self.carry_out(to, body, |answer| async {
+            // Who asked may have gone.
+            sender.send(answer).ok();
+        })?;
+        match timeout(within, answer).await {
+            Err(_) => Err(CallError::TimedOut),
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(_)) | Err(_)) => Err(Unavailable(Failed.into()).into()),
+        }
     }
 
     async fn serve(
@@ -41,8 +96,7 @@ impl Wire for LocalWire {
         subject: Subject,
         serve: Arc<dyn Serve>,
     ) -> Result<Box<dyn Serving>, Unavailable> {
-        lock(&self.served).insert(subject, Arc::clone(&serve));
-        Ok(Box::new(Served { subject, serve, all: Arc::downgrade(&self.served) }))
+        Ok(Box::new(self.serve_here(subject, serve)))
     }
 
     fn tell(&self, subject: Subject, body: Bytes) {
@@ -60,16 +114,23 @@ impl Wire for LocalWire {
     }
 }
 
-/// Serves until it is dropped, unless another one serves by now.
-struct Served {
-    subject: Subject,
-    serve: Arc<dyn Serve>,
-    all: Weak<Mutex<HashMap<Subject, Arc<dyn Serve>>>>,
+impl LocalWire {
+    pub(crate) fn serve_here(&self, subject: Subject, serve: Arc<dyn Serve>) -> ServedHere {
+        lock(&self.served).insert(subject, Arc::clone(&serve));
+        ServedHere { subject, serve, all: Arc::downgrade(&self.served) }
+    }
 }
 
-impl Serving for Served {}
+/// Serves until it is dropped, unless another one serves by now.
+pub(crate) struct ServedHere {
+    subject: Subject,
+    serve: Arc<dyn Serve>,
+    all: Weak<Mutex<Served>>,
+}
 
-impl Drop for Served {
+impl Serving for ServedHere {}
+
+impl Drop for ServedHere {
     fn drop(&mut self) {
         let Some(all) = self.all.upgrade() else { return };
         let mut all = lock(&all);
@@ -98,6 +159,13 @@ pub struct LocalLeases {
 struct Held {
     leases: BTreeMap<u16, (Lease, Instant)>,
     revision: u64,
+}
+
+/// Of a program that has no others beside it: they last as good as for ever.
+impl Default for LocalLeases {
+    fn default() -> Self {
+        Self::new(Ms(600_000))
+    }
 }
 
 impl LocalLeases {

@@ -1,5 +1,7 @@
 //! A PostgreSQL server of one's own for tests and measurements: in a directory that goes with it,
-//! on a free port, with everything synced as in earnest.
+//! on a free port, with everything synced as in earnest. Beside it NATS and Redis, likewise.
+
+pub mod server;
 
 use std::{
     fs::DirBuilder,
@@ -66,6 +68,27 @@ impl Scratch {
     /// Its main database by TCP, with the password.
     pub fn url(&self) -> String {
         format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{USER}", self.port)
+    }
+
+    /// How many ticks of the processors the server had so far, with all its processes.
+    pub fn ticks(&self) -> anyhow::Result<u64> {
+        let parent = self.child.as_ref().map_or(0, Child::id);
+        let mut ticks = 0;
+        for entry in std::fs::read_dir("/proc")? {
+            // What is no process, or none any more, has no such file.
+            let Ok(stat) = std::fs::read_to_string(entry?.path().join("stat")) else { continue };
+            let (id, after) = (stat.split(' ').next(), stat.rsplit(") ").next());
+            let fields: Vec<&str> = after.unwrap_or_default().split(' ').collect();
+            let number = |nth: usize| fields.get(nth).and_then(|field| field.parse::<u64>().ok());
+            let own = || [11, 12].into_iter().filter_map(number).sum::<u64>();
+            if id == Some(&parent.to_string()) {
+                // With those of its children that ended.
+                ticks += own() + [13, 14].into_iter().filter_map(number).sum::<u64>();
+            } else if number(1) == Some(parent.into()) {
+                ticks += own();
+            }
+        }
+        Ok(ticks)
     }
 
     /// A new and empty schema by its socket: as good as a database, and made at once.

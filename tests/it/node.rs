@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use actors::{ask::Meta, deps::Deps, directory::Directory, node::Node};
+use actors::{
+    ask::Meta,
+    deps::Deps,
+    directory::Directory,
+    node::{Node, Options},
+};
 use anyhow::Context;
 use domain::{
     at::{At, Ms},
@@ -20,7 +25,12 @@ use domain::{
 use loadtests::typist::Text;
 use runner::FakeSandbox;
 use serde_json::Value;
-use storage::{bus::LocalBus, forgetful::Forgetful, memory::Memory};
+use storage::{
+    bus::LocalBus,
+    forgetful::Forgetful,
+    local::{LocalLeases, LocalWire},
+    memory::Memory,
+};
 use tokio::{
     sync::watch,
     time::{Duration, Instant, sleep},
@@ -51,6 +61,8 @@ impl World {
             clock: Arc::new(Virtual(Instant::now())),
             sandbox: Arc::new(FakeSandbox::new()),
             heads: Arc::default(),
+            wire: Arc::new(LocalWire::default()),
+            leases: Arc::new(LocalLeases::default()),
         };
         let mut world = Self { store, deps, node: None, running: watch::Sender::new(None) };
         world.start().await?;
@@ -60,7 +72,9 @@ impl World {
     /// Starts a node; nobody runs anything on it.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         self.deps.heads = Arc::default();
-        let node = Node::start(self.deps.clone(), "here", 0).await?;
+        self.deps.wire = Arc::new(LocalWire::default());
+        self.deps.leases = Arc::new(LocalLeases::default());
+        let node = Node::start(self.deps.clone(), Options::alone("here", 0)).await?;
         self.running.send_replace(Some(Arc::clone(&node.directory)));
         self.node = Some(node);
         Ok(())

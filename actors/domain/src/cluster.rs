@@ -24,8 +24,10 @@ pub enum Subject {
     Run(SubmissionId),
     /// What nodes say of themselves each second.
     Nodes,
-    /// One node; served by it.
+    /// What is said to one node.
     Node(NodeId),
+    /// What one node knows of itself; served by it.
+    Status(NodeId),
 }
 
 impl fmt::Display for Subject {
@@ -36,6 +38,7 @@ impl fmt::Display for Subject {
             Self::Run(id) => write!(f, "runs.of.{id}"),
             Self::Nodes => f.write_str("nodes"),
             Self::Node(id) => write!(f, "node.{id}"),
+            Self::Status(id) => write!(f, "status.{id}"),
         }
     }
 }

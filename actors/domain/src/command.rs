@@ -1,5 +1,6 @@
 //! Any command to any stream, and how it is answered.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -28,10 +29,23 @@ impl AnyCommand {
             Stream::Test(_) => Self::Test(serde_json::from_value(command)?),
         })
     }
+
+    /// The command as [`Self::parse`] reads it.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Campaign(it) => serde_json::to_value(it),
+            Self::Session(it) => serde_json::to_value(it),
+            Self::Submission(it) => serde_json::to_value(it),
+            Self::Content(it) => serde_json::to_value(it),
+            Self::Test(it) => serde_json::to_value(it),
+        }
+        .expect("commands are plain data")
+    }
 }
 
 /// How a command is answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It is durable, as of event `seq`.
     Done {

@@ -72,5 +72,7 @@ id!(/// One press of a button: chosen by the sender, so that a retry is the same
     CommandId);
 id!(/// One start of one program of a cluster.
     NodeId);
+id!(/// One runner's hold on one submission.
+    LeaseId);
 id!(/// One device's hold on a session, chosen by the device.
     SeatId);

@@ -108,7 +108,7 @@ pub enum Opens {
 }
 
 /// Somebody who is signed in on one browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSession {
     /// SHA-256 of the cookie, hexadecimal: a stolen database lets nobody in.
     pub token_sha256: String,
@@ -119,7 +119,7 @@ pub struct HttpSession {
 }
 
 /// Who sends something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Who {
     Person(PersonId, Role),
     /// Somebody who opened a candidate's link.

@@ -83,6 +83,15 @@ pub struct Snapshot {
     pub body: Bytes,
 }
 
+/// What an owner reads of a stream to go on with it, as of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub head: Head,
+    pub snapshot: Option<Snapshot>,
+    /// The events behind the snapshot, as many as were asked for.
+    pub events: Vec<Recorded>,
+}
+
 /// One row of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -136,6 +145,15 @@ pub trait EventStore: Send + Sync {
     /// The latest snapshot, if its schema is `schema`.
     async fn snapshot(&self, stream: Stream, schema: u32) -> Result<Option<Snapshot>, Unavailable>;
 
+    /// [`Self::head`], [`Self::snapshot`] and up to `limit` events behind it, at once.
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        let head = self.head(stream).await?;
+        let snapshot = self.snapshot(stream, schema).await?;
+        let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let events = self.read(stream, after, limit).await?;
+        Ok(Loaded { head, snapshot, events })
+    }
+
     /// Keeps `snapshot`, unless there is one of a higher seq with the same schema.
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable>;
 
@@ -147,9 +165,14 @@ pub trait EventStore: Send + Sync {
         untold: Option<u64>,
     ) -> Result<(), AppendError>;
 
-    /// Up to `limit` streams whose `wake_at` is not later than `until` or with something untold:
-    /// first the untold, then the earliest.
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable>;
+    /// Up to `limit` streams of `shards` (`None`: of all) whose `wake_at` is not later than `until`
+    /// or with something untold: first the untold, then the earliest.
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable>;
 
     /// Reads rows.
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable>;
@@ -167,6 +190,17 @@ pub trait EventStore: Send + Sync {
     async fn erase(&self, stream: Stream, at: At) -> Result<(), Unavailable>;
 }
 
+/// A shard as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub id: u16,
+    pub epoch: u64,
+    /// Who took it last.
+    pub owner: Option<String>,
+    /// The last sign of life of its owner.
+    pub alive_at: Option<At>,
+}
+
 /// Who owns which shard, and since when.
 #[async_trait]
 pub trait Shards: Send + Sync {
@@ -175,12 +209,43 @@ pub trait Shards: Send + Sync {
     /// Answers the new epoch.
     async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable>;
 
+    /// As [`Self::take`], of each of `shards` that is still of the epoch given with it; whatever else
+    /// was taken by somebody else meanwhile and is left alone. Answers those it took, by id, with
+    /// their new epochs.
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable>;
+
+    /// All shards as they stand, by id.
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable>;
+
+    /// The time by the clock that all nodes of this store share; `None` where there is only the
+    /// node's own. The answer is as old as the way back.
+    async fn clock(&self) -> Result<Option<At>, Unavailable>;
+
     /// A sign of life: all of `shards` (with their epochs) could commit at `now`. Answers those
     /// that are no longer of that epoch.
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable>;
 
     /// Keeps an outage that the owner itself noticed (the store was away).
     async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable>;
+
+    /// The outages of each of `shards` that ended after `since`, those of one shard in order.
+    async fn outages_of(
+        &self,
+        shards: &[u16],
+        since: At,
+    ) -> Result<Vec<(u16, Outage)>, Unavailable> {
+        let mut all = vec![];
+        for shard in shards {
+            let outages = self.outages(*shard, since).await?;
+            all.extend(outages.into_iter().map(|outage| (*shard, outage)));
+        }
+        Ok(all)
+    }
 
     /// The outages of `shard` that ended after `since`, in order.
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable>;

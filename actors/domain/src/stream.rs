@@ -106,6 +106,20 @@ impl fmt::Display for Origin {
     }
 }
 
+impl FromStr for Origin {
+    type Err = NoStream;
+
+    fn from_str(text: &str) -> Result<Self, NoStream> {
+        match text.split_once('.') {
+            Some(("person", id)) => id.parse().map(Self::Person).map_err(|_| NoStream),
+            Some(("candidate", id)) => id.parse().map(Self::Candidate).map_err(|_| NoStream),
+            Some(_) => text.parse().map(Self::Stream),
+            None if text == "node" => Ok(Self::Node),
+            None => Err(NoStream),
+        }
+    }
+}
+
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
@@ -147,6 +161,21 @@ mod tests {
         let shards: std::collections::BTreeSet<u16> =
             (0..256).map(|n| Stream::Session(SessionId::from_u128(n)).shard()).collect();
         assert!(shards.len() > 128);
+    }
+
+    #[test]
+    fn an_origin_is_read_as_it_is_printed() {
+        let stream = Stream::Session(SessionId::from_u128(3));
+        let all = [
+            Origin::Person(PersonId::from_u128(1)),
+            Origin::Candidate(SessionId::from_u128(2)),
+            Origin::Stream(stream),
+            Origin::Node,
+        ];
+        for origin in all {
+            assert_eq!(origin.to_string().parse(), Ok(origin));
+        }
+        assert_eq!("nobody".parse::<Origin>(), Err(NoStream));
     }
 
     #[test]

@@ -2,40 +2,26 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use domain::{at::At, ids::CampaignId};
 use ractor::{Actor, ActorCell};
 
 use super::{Board, Joiner};
-use crate::deps::Deps;
+use crate::{deps::Deps, epochs::Epochs};
 
 /// The boards that somebody watches.
-#[derive(Default)]
 pub struct Boards {
     known: Mutex<HashMap<CampaignId, Weak<Board>>>,
     epochs: Arc<Epochs>,
 }
 
-/// Gives each board, and each window of a wall, an epoch greater than all before: what was seen of
-/// another one cannot be gone on from.
-#[derive(Default)]
-pub(super) struct Epochs(AtomicU64);
-
-impl Epochs {
-    pub(super) fn next(&self, now: At) -> u64 {
-        let now = u64::try_from(now.0).unwrap_or(0);
-        let next = |last: u64| Some(now.max(last + 1));
-        let last = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-        last.map_or(now, |last| now.max(last + 1))
-    }
-}
-
 impl Boards {
+    pub(crate) fn new(epochs: Arc<Epochs>) -> Self {
+        Self { known: Mutex::default(), epochs }
+    }
+
     /// The board of `campaign`, made if there is none. Keep it as long as you watch.
     pub async fn board(
         &self,

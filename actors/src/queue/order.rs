@@ -112,9 +112,14 @@ impl Order {
         Some(asked)
     }
 
-    /// Whether it waits or runs.
-    pub(crate) fn knows(&self, submission: SubmissionId) -> bool {
-        self.waiting.contains_key(&submission) || self.running.contains_key(&submission)
+    /// What it is, if it waits.
+    pub(crate) fn waits(&self, submission: SubmissionId) -> Option<Asked> {
+        self.waiting.get(&submission).copied()
+    }
+
+    /// What it is, if it waits or runs.
+    pub(crate) fn asked(&self, submission: SubmissionId) -> Option<Asked> {
+        self.waits(submission).or_else(|| self.running.get(&submission).copied())
     }
 
     /// How many wait.

@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 
-use domain::ids::SubmissionId;
+use domain::ids::{CommandId, LeaseId, SubmissionId};
 use ractor::RpcReplyPort;
 use tokio::time::{Duration, Instant};
 
-use super::{Left, Task, leases::Leases, order::Order};
+use super::{
+    Left, Task,
+    leases::{Leases, new_lease},
+    order::Order,
+};
 use crate::output::{Outputs, RunState};
 
 /// While more wait than this, their places are told less often, so that telling stays cheap.
@@ -14,11 +18,21 @@ const PLACES_A_LOOK: usize = 1_000;
 /// What a run takes, before one was seen.
 const RUN_AT_FIRST: Duration = Duration::from_millis(500);
 
+/// How long runners wait for something before they are told that there is nothing; they ask again.
+pub(super) const POLL: Duration = Duration::from_secs(2);
+
+/// Runners of a node that wait for something.
+pub(super) struct Waiting {
+    pub(super) ticket: CommandId,
+    pub(super) since: Instant,
+    pub(super) reply: RpcReplyPort<Option<Task>>,
+}
+
 /// See the module.
 pub(super) struct Pool {
     pub(super) order: Order,
     pub(super) leases: Leases,
-    pub(super) free: VecDeque<RpcReplyPort<Task>>,
+    pub(super) free: VecDeque<Waiting>,
     /// What one run took lately.
     run: Duration,
     looks: usize,
@@ -32,17 +46,30 @@ impl Default for Pool {
 }
 
 impl Pool {
-    pub(super) fn hand_out(&mut self, now: Instant) {
+    pub(super) fn hand_out(&mut self, now: Instant, outputs: &Outputs) {
         while let Some(submission) = self.order.next() {
+            let Some(asked) = self.order.waits(submission) else { return };
             // Only now: a runner that is taken out and not answered never comes back.
             let Some(runner) = self.free.pop_front() else { return };
-            let lease = self.leases.begin(submission, now);
-            if runner.send(Task { submission, lease }).is_ok() {
-                self.order.begin(submission);
-            } else {
-                // That runner is gone: the next one.
-                self.leases.end(submission, lease, now);
+            let lease = new_lease(submission, asked.session);
+            let epoch = outputs.hand_over(submission);
+            // If that runner is gone it is the next one's.
+            if runner.reply.send(Some(Task { submission, lease, epoch })).is_ok() {
+                self.adopt(submission, lease, now);
             }
+        }
+    }
+
+    /// A runner has what waits.
+    pub(super) fn adopt(&mut self, submission: SubmissionId, lease: LeaseId, now: Instant) {
+        self.leases.begin(submission, lease, now);
+        self.order.begin(submission);
+    }
+
+    /// Tells those who have waited for long that there is nothing: what keeps them may be lost.
+    pub(super) fn send_away(&mut self, now: Instant) {
+        while let Some(runner) = self.free.pop_front_if(|runner| POLL <= now - runner.since) {
+            runner.reply.send(None).ok();
         }
     }
 
@@ -50,7 +77,7 @@ impl Pool {
     pub(super) fn finish(
         &mut self,
         submission: SubmissionId,
-        lease: u64,
+        lease: LeaseId,
         left: Left,
         now: Instant,
     ) {

@@ -7,11 +7,14 @@
 )]
 
 mod board;
+mod cluster;
 mod commands;
 mod failures;
 mod filing;
 mod kit;
+mod lossy;
 mod runs;
+mod spread;
 mod telling;
 mod time;
 mod typed;

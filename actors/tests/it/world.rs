@@ -5,15 +5,20 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actors::{ask::Meta, deps::Deps, node::Node};
+use actors::{
+    ask::Meta,
+    deps::Deps,
+    node::{Node, Options},
+};
 use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
     at::{At, Ms},
+    cluster::Wire,
     command::{Answer, AnyCommand},
-    ids::{CommandId, PersonId, SessionId},
+    ids::{CommandId, PersonId, SessionId, SubmissionId},
     ports::{
-        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shards, Subscription, Typing,
+        Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shard, Shards, Subscription, Typing,
         Unavailable,
     },
     rows::Topic,
@@ -24,6 +29,7 @@ use domain::{
 use storage::{
     bus::LocalBus,
     flaky::{Flaky, Plan},
+    local::{LocalLeases, LocalWire},
     memory::Memory,
 };
 use tokio::time::{Duration, Instant};
@@ -40,7 +46,7 @@ pub(crate) struct World {
     pub(crate) script: Arc<Script>,
     pub(crate) deps: Deps,
     workers: usize,
-    node: Option<Node>,
+    nodes: Vec<Option<Node>>,
 }
 
 impl World {
@@ -62,10 +68,63 @@ impl World {
             clock: Arc::new(Virtual(Instant::now())),
             sandbox: Arc::clone(&script) as Arc<dyn Sandbox>,
             heads: Arc::default(),
+            wire: Arc::new(LocalWire::default()),
+            leases: Arc::new(LocalLeases::default()),
         };
-        let mut world = Self { memory, store, away, bus, script, deps, workers, node: None };
+        let nodes = vec![None];
+        let mut world = Self { memory, store, away, bus, script, deps, workers, nodes };
         world.restart(Plan::new()).await;
         world
+    }
+
+    /// A world of `n` nodes, with leases that can be lost; each has its share of the shards.
+    pub(crate) async fn of_nodes(n: usize) -> Self {
+        Self::over(Arc::new(LocalWire::default()), n, 1).await
+    }
+
+    /// The same, over `wire`, each with so many workers.
+    pub(crate) async fn over(wire: Arc<dyn Wire>, n: usize, workers: usize) -> Self {
+        let mut world = Self::with_workers(workers).await;
+        world.kill().await;
+        world.deps.leases = Arc::new(LocalLeases::new(Ms(6_000)));
+        world.deps.wire = wire;
+        let started = futures_util::future::join_all((0..n).map(|n| world.new_node(n))).await;
+        world.nodes = started.into_iter().map(Some).collect();
+        world
+    }
+
+    /// Starts another node in place `n`, beside the others.
+    pub(crate) async fn start(&mut self, n: usize) {
+        self.nodes[n] = Some(self.new_node(n).await);
+    }
+
+    async fn new_node(&self, n: usize) -> Node {
+        let options = Options {
+            listens: Duration::from_millis(1_500),
+            is_alone: false,
+            ..Options::alone(&format!("n{n}"), self.workers)
+        };
+        let sandbox = Arc::new(Placed { n, script: Arc::clone(&self.script) });
+        let deps = Deps { heads: Arc::default(), sandbox, ..self.deps.clone() };
+        Node::start(deps, options).await.unwrap()
+    }
+
+    /// Ends node `n` as a power cut would.
+    pub(crate) async fn kill_node(&mut self, n: usize) {
+        self.nodes[n] = None;
+        settle().await;
+    }
+
+    /// The place of the node that owns `stream`, if one does.
+    pub(crate) fn owner(&self, stream: Stream) -> Option<usize> {
+        let owns = |node: &Option<Node>| {
+            node.as_ref().is_some_and(|node| node.owned().contains(&stream.shard()))
+        };
+        self.nodes.iter().position(owns)
+    }
+
+    pub(crate) fn node_of(&self, n: usize) -> &Node {
+        self.nodes[n].as_ref().unwrap()
     }
 
     /// Kills the node, and starts another one on the same store, with the faults of `plan`.
@@ -74,8 +133,11 @@ impl World {
         self.store = Arc::new(Flaky::new(Arc::clone(&self.memory), plan));
         self.deps.store = Arc::clone(&self.store) as Arc<dyn EventStore>;
         self.deps.heads = Arc::default();
-        let node = Node::start(self.deps.clone(), "here", self.workers).await.unwrap();
-        self.node = Some(node);
+        self.deps.wire = Arc::new(LocalWire::default());
+        self.deps.leases = Arc::new(LocalLeases::default());
+        let options = Options::alone("here", self.workers);
+        let node = Node::start(self.deps.clone(), options).await.unwrap();
+        self.nodes = vec![Some(node)];
     }
 
     pub(crate) fn set_workers(&mut self, workers: usize) {
@@ -83,14 +145,13 @@ impl World {
     }
 
     pub(crate) async fn kill(&mut self) {
-        self.node = None;
-        for _ in 0..50 {
-            tokio::task::yield_now().await;
-        }
+        self.nodes.iter_mut().for_each(|node| *node = None);
+        settle().await;
     }
 
+    /// The first one that lives.
     pub(crate) fn node(&self) -> &Node {
-        self.node.as_ref().unwrap()
+        self.nodes.iter().flatten().next().unwrap()
     }
 
     /// From now on nothing can be read or committed, or everything can again.
@@ -163,6 +224,12 @@ impl World {
     }
 }
 
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(crate) async fn sleep(length: Ms) {
     tokio::time::sleep(Duration::from_millis(u64::try_from(length.0).unwrap())).await;
 }
@@ -206,6 +273,23 @@ impl Gate {
 impl Shards for Gate {
     async fn take(&self, shard: u16, owner: &str, now: At) -> Result<u64, Unavailable> {
         self.here()?.take(shard, owner, now).await
+    }
+
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        self.here()?.take_after(shards, owner, now).await
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        self.here()?.shards().await
+    }
+
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        self.here()?.clock().await
     }
 
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
@@ -252,6 +336,42 @@ impl Bus for LossyBus {
 pub(crate) struct Script {
     /// The first word of each program that was run, in order.
     pub(crate) runs: Mutex<Vec<String>>,
+    /// Of several nodes: where each submission was run, in order.
+    pub(crate) places: Mutex<Vec<(SubmissionId, usize)>>,
+}
+
+/// The script as node `n` plays it.
+struct Placed {
+    n: usize,
+    script: Arc<Script>,
+}
+
+impl Placed {
+    fn note(&self, job: &Job) {
+        self.script.places.lock().unwrap().push((job.submission, self.n));
+    }
+}
+
+#[async_trait]
+impl Sandbox for Placed {
+    fn isolation(&self) -> String {
+        self.script.isolation()
+    }
+
+    async fn run(&self, job: &Job, tell: &(dyn Fn(Progress) + Send + Sync)) -> Outcome {
+        self.note(job);
+        self.script.run(job, tell).await
+    }
+
+    async fn converse(
+        &self,
+        job: &Job,
+        typing: &mut dyn Typing,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        self.note(job);
+        self.script.converse(job, typing, tell).await
+    }
 }
 
 #[async_trait]

@@ -138,7 +138,7 @@ pub(crate) async fn sign_in(
     Json(asked): Json<SignIn>,
 ) -> Result<SignedIn, Refusal> {
     let name = format!("sign-in {}", asked.email.trim().to_lowercase());
-    if !app.limits.allow(&name, limits::SIGN_IN, app.now()) {
+    if !app.allow(&name, limits::SIGN_IN).await {
         return Err(Refusal::slow_down());
     }
     if secret::PASSWORD_MAX < asked.password.chars().count() {

@@ -172,7 +172,7 @@ impl Found {
 async fn look_up(app: &App, code: &str) -> Result<Found, Refusal> {
     let Some(link) = app.node.deps.people.link(code).await? else {
         // Nobody guesses a UUID; somebody who tries is slowed down.
-        if !app.limits.allow("links", limits::BAD_LINKS, app.now()) {
+        if !app.allow("links", limits::BAD_LINKS).await {
             return Err(Refusal::slow_down());
         }
         return Ok(Found::Unknown);

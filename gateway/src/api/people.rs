@@ -212,7 +212,7 @@ fn welcome(now: At) -> (String, Welcome) {
 }
 
 async fn welcomed(app: &App, id: PersonId, token: &str) -> Result<Person, Refusal> {
-    if !app.limits.allow(&format!("welcome {id}"), limits::SIGN_IN, app.now()) {
+    if !app.allow(&format!("welcome {id}"), limits::SIGN_IN).await {
         return Err(Refusal::slow_down());
     }
     let person = app.node.deps.people.person(id).await?;

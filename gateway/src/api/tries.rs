@@ -62,7 +62,7 @@ pub(crate) async fn run(
     Json(asked): Json<Try>,
 ) -> Result<impl IntoResponse, Refusal> {
     let person = caller.person()?.id;
-    if !app.limits.allow(&format!("try {person}"), limits::TRIES, app.now()) {
+    if !app.allow(&format!("try {person}"), limits::TRIES).await {
         return Err(Refusal::slow_down());
     }
     let job = job(&app, asked).await?;
@@ -145,7 +145,7 @@ pub(crate) async fn check(
     Path(session): Path<SessionId>,
 ) -> Result<Json<Value>, Refusal> {
     candidate(&caller, session)?;
-    allow(&app, session)?;
+    allow(&app, session).await?;
     let known = |(language, text): &(Language, &str)| {
         let offered = app.languages.iter().any(|(offered, _)| offered == language);
         offered.then(|| (*language, (*text).to_owned()))
@@ -162,8 +162,8 @@ pub(crate) async fn check(
     Ok(Json(json!({ "ok": ok, "ms": app.now() - started, "output": output })))
 }
 
-fn allow(app: &App, session: SessionId) -> Result<(), Refusal> {
-    if app.limits.allow(&format!("try {session}"), limits::TRIES, app.now()) {
+async fn allow(app: &App, session: SessionId) -> Result<(), Refusal> {
+    if app.allow(&format!("try {session}"), limits::TRIES).await {
         Ok(())
     } else {
         Err(Refusal::slow_down())
@@ -242,7 +242,7 @@ pub(crate) async fn practice_run(
     Json(asked): Json<PracticeRun>,
 ) -> Result<Json<Value>, Refusal> {
     candidate(&caller, session)?;
-    allow(&app, session)?;
+    allow(&app, session).await?;
     let (stdin, expected) = (PRACTICE_INPUT.as_bytes(), PRACTICE_OUTPUT.as_bytes());
     let outcome = run_once(&app, asked.language, asked.files, stdin, Some(expected)).await;
     let view = |result: &domain::run::ValidatorResult| {

@@ -19,7 +19,12 @@ use domain::{
 use fastrand::Rng;
 use loadtests::{socket::Rows, view::View};
 use runner::FakeSandbox;
-use storage::{SystemClock, bus::LocalBus, memory::Memory};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    memory::Memory,
+};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpSocket, TcpStream},
@@ -56,8 +61,10 @@ async fn app_on(
         clock: Arc::new(SystemClock),
         sandbox: Arc::new(FakeSandbox::new()),
         heads: Arc::default(),
+        wire: Arc::new(LocalWire::default()),
+        leases: Arc::new(LocalLeases::default()),
     };
-    let node = Node::start(deps, "here", 0).await.unwrap();
+    let node = Node::start(deps, actors::node::Options::alone("here", 0)).await.unwrap();
     let tasks = Tasks::default();
     Arc::new(App {
         node,
@@ -69,6 +76,8 @@ async fn app_on(
         stopping: watch::Sender::new(false),
         hub: Hub::new(tasks.clone()),
         tasks,
+        cache: None,
+        metrics: crate::metrics::Metrics::new(),
     })
 }
 

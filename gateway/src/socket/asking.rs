@@ -11,6 +11,7 @@ use domain::{
     rows::Topic,
     stream::Stream,
 };
+use tokio::time::Instant;
 
 use super::{Connection, outbox::Overflow, rights};
 use crate::{
@@ -53,8 +54,10 @@ impl Connection {
         let Some(asked) = self.asked.pop_front() else { return };
         let (app, caller) = (Arc::clone(&self.app), Arc::clone(&self.caller));
         self.answering = Some(Box::pin(async move {
-            let command_id = asked.command_id;
-            match answer(&app, &caller, asked).await {
+            let (command_id, began) = (asked.command_id, Instant::now());
+            let answer = answer(&app, &caller, asked).await;
+            app.metrics.answered(&answer, began.elapsed());
+            match answer {
                 Answer::Done { epoch, seq, answer } => {
                     ServerFrame::Done { command_id, epoch, seq, answer }
                 }

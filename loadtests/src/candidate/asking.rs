@@ -77,7 +77,16 @@ impl Candidate {
         if let Some(socket) = &mut self.socket
             && socket.send(frame).await.is_err()
         {
-            self.socket = None;
+            self.cut();
+        }
+    }
+
+    /// Answers a ping that may never have come.
+    pub async fn send_pong(&mut self, payload: &[u8]) {
+        if let Some(socket) = &mut self.socket
+            && socket.send_pong(payload).await.is_err()
+        {
+            self.cut();
         }
     }
 

@@ -3,7 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actors::{ask::Meta, deps::Deps, journal::Journal, node::Node};
+use actors::{
+    ask::Meta,
+    deps::Deps,
+    journal::Journal,
+    node::{Node, Options},
+};
 use anyhow::{Context, bail};
 use domain::{
     at::Ms,
@@ -19,10 +24,16 @@ use fastrand::Rng;
 use loadtests::typist::Text;
 use runner::FakeSandbox;
 use serde_json::Value;
-use storage::{SystemClock, bus::LocalBus, postgres::Postgres, scratch::Scratch};
+use storage::{
+    SystemClock,
+    bus::LocalBus,
+    local::{LocalLeases, LocalWire},
+    postgres::Postgres,
+    scratch::Scratch,
+};
 use tokio::{task::JoinSet, time::Instant};
 
-use super::Turn;
+use super::{Meter, Turn};
 
 const SEAT: SeatId = SeatId::from_u128(1);
 
@@ -53,8 +64,10 @@ impl Sessions {
             clock: Arc::new(SystemClock),
             sandbox: Arc::new(FakeSandbox::new()),
             heads: Arc::default(),
+            wire: Arc::new(LocalWire::default()),
+            leases: Arc::new(LocalLeases::default()),
         };
-        let node = Arc::new(Node::start(deps, "load", 0).await?);
+        let node = Arc::new(Node::start(deps, Options::alone("load", 0)).await?);
         let mut typists = vec![];
         for n in 0..count {
             typists.push(Typist::start(&node, n).await?);
@@ -63,7 +76,12 @@ impl Sessions {
     }
 
     /// Everybody types, one edit after the other.
-    pub(super) async fn turn(&mut self, length: Duration) -> anyhow::Result<Turn> {
+    pub(super) async fn turn(
+        &mut self,
+        server: &Scratch,
+        length: Duration,
+    ) -> anyhow::Result<Turn> {
+        let meter = Meter::start(server)?;
         let end = Instant::now() + length;
         let mut tasks = JoinSet::new();
         for typist in self.typists.drain(..) {
@@ -75,7 +93,7 @@ impl Sessions {
             self.typists.push(typist);
             took.extend(its);
         }
-        Turn::of(&took, length)
+        Turn::of(&took, length, &meter)
     }
 
     /// Loads each session as its owner does, from its last snapshot and what came after.

@@ -13,7 +13,7 @@ use storage::{postgres::Postgres, scratch::Scratch};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::Turn;
+use super::{Meter, Turn};
 use crate::journal;
 
 /// `n` goes on from turn to turn, so that no place of a stream is taken twice.
@@ -58,7 +58,13 @@ impl Pgbench {
     }
 
     /// `clients` insert as fast as they can, each over a connection of its own.
-    pub(super) async fn turn(&self, clients: usize, length: Duration) -> anyhow::Result<Turn> {
+    pub(super) async fn turn(
+        &self,
+        server: &Scratch,
+        clients: usize,
+        length: Duration,
+    ) -> anyhow::Result<Turn> {
+        let meter = Meter::start(server)?;
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         // Its time runs while it connects, which takes some milliseconds for each client; its rate is
         // without that.
@@ -79,7 +85,9 @@ impl Pgbench {
         let rate = said
             .lines()
             .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        Ok(Turn { rate: rate.context("pgbench tells its rate")?, took: self.took(turn)? })
+        let (rate, took) = (rate.context("pgbench tells its rate")?, self.took(turn)?);
+        let busy = meter.each(took.len())?;
+        Ok(Turn { rate, took, busy })
     }
 
     /// The third column of its logs, one for each of its threads: microseconds.

@@ -107,8 +107,13 @@ impl EventStore for Memory {
         self.streams().told(stream, epoch, untold)
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
-        Ok(self.streams().due(until, limit))
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        Ok(self.streams().due(until, shards, limit))
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable> {

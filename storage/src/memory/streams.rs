@@ -14,7 +14,7 @@ use domain::{
     stream::{Head, Recorded, Stream},
 };
 
-use super::shards::Shard;
+use super::shards;
 
 /// What one stream left.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ impl Kept {
 pub(crate) struct Streams {
     kept: BTreeMap<Stream, Kept>,
     rows: HashMap<Topic, BTreeMap<String, Row>>,
-    pub(super) shards: HashMap<u16, Shard>,
+    pub(super) shards: HashMap<u16, shards::Kept>,
 }
 
 impl Streams {
@@ -83,8 +83,7 @@ impl Streams {
         if self.kept.get(&stream).is_some_and(|kept| kept.erased_at.is_some()) {
             return Err(AppendError::Gone);
         }
-        let now = self.shards.get(&stream.shard()).map_or(0, |shard| shard.epoch);
-        (now == epoch).then_some(()).ok_or(AppendError::Fenced)
+        (self.epoch(stream.shard()) == epoch).then_some(()).ok_or(AppendError::Fenced)
     }
 
     fn change(&mut self, change: &RowChange, seq: u64) {
@@ -136,10 +135,16 @@ impl Streams {
         Ok(())
     }
 
-    pub(crate) fn due(&self, until: At, limit: usize) -> Vec<(Stream, Head)> {
+    pub(crate) fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Vec<(Stream, Head)> {
         let mut due: Vec<_> = self
             .kept
             .iter()
+            .filter(|(stream, _)| shards.is_none_or(|shards| shards.contains(&stream.shard())))
             .map(|(stream, kept)| (*stream, kept.head))
             .filter(|(_, head)| {
                 head.untold.is_some() || head.wake_at.is_some_and(|wake_at| wake_at <= until)

@@ -1,12 +1,14 @@
-//! The statements of a batch of appends: one for each step, however many appends there are, over
-//! columns that `UNNEST` makes rows of.
+//! A batch of appends as one statement, however many there are: one way to the server and back, and
+//! with nothing around it a transaction of its own. Its parameters are columns that `UNNEST` makes
+//! rows of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::{
     ids::CommandId,
     ports::{Append, AppendError},
     rows::{RowChange, Topic},
+    stream::Recorded,
 };
 use sqlx::{PgConnection, types::Uuid};
 
@@ -15,39 +17,75 @@ use crate::writer::{Answers, Waiting};
 /// Appends of a batch whose command is stored already, by their place in the batch.
 pub(super) type Stored = HashMap<usize, (CommandId, u64)>;
 
-/// In order of id, so that two writers never wait for each other; shared, since the batch only must
-/// see to it that nobody takes a shard before it is committed.
-const LOCK: &str = "
-    SELECT id, epoch FROM shards WHERE id = ANY ($1) ORDER BY id FOR SHARE";
-
-const CREATE: &str = "
-    INSERT INTO streams (stream, shard) SELECT * FROM UNNEST ($1::text[], $2::int[])
-    ON CONFLICT (stream) DO NOTHING";
-
-const DECIDE: &str = "
-    UPDATE streams
-    SET seq = a.seq, wake_at = a.wake_at, untold = a.untold,
-        rows_seq = coalesce(a.rows_seq, streams.rows_seq)
-    FROM UNNEST ($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                 $7::bigint[]) AS a (place, stream, expected, seq, wake_at, untold, rows_seq)
-    WHERE streams.stream = a.stream AND streams.seq = a.expected AND streams.erased_at IS NULL
-    RETURNING a.place, streams.id";
+/// Its steps, each of which needs the one before, so that they happen in this order:
+///
+/// 1. Lock the shards, in order of id, and read their epochs behind the lock. Shared with who gives
+///    a sign of life; who takes a shard waits until this is over, or is seen.
+/// 2. What has that epoch is tried: a new stream is made under an id drawn for it, the head of
+///    another moves on if it is where its writer thinks.
+/// 3. Events and rows follow of those that won, found by their place: mostly all did, and then
+///    their places are their positions. Of several changes of a row the last counts. Rows are
+///    written in order, so that two writers never wait for each other.
+const APPEND: &str = "
+    WITH locked AS MATERIALIZED (
+        SELECT id, epoch FROM shards WHERE id = ANY ($1::int[]) ORDER BY id FOR KEY SHARE),
+    owned AS MATERIALIZED (SELECT array_agg(epoch) AS epochs FROM locked),
+    tried AS MATERIALIZED (
+        SELECT a.*, $1[a.shard] AS shard_id
+        FROM UNNEST ($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::bigint[]) WITH ORDINALITY
+            AS a (stream, shard, epoch, expected, seq, wake_at, untold, rows_seq, place)
+        WHERE a.epoch = (SELECT epochs FROM owned)[a.shard]),
+    fresh AS MATERIALIZED (
+        SELECT *, nextval('streams_id_seq') AS id FROM tried WHERE expected = 0),
+    made AS (
+        INSERT INTO streams (id, stream, shard, seq, wake_at, untold, rows_seq)
+        OVERRIDING SYSTEM VALUE
+        SELECT id, stream, shard_id, seq, wake_at, untold, coalesce(rows_seq, 0) FROM fresh
+        ON CONFLICT (stream) DO NOTHING
+        RETURNING id),
+    really_made AS MATERIALIZED (SELECT count(*) AS n, array_agg(id) AS ids FROM made),
+    moved AS (
+        UPDATE streams
+        SET seq = a.seq, wake_at = a.wake_at, untold = a.untold,
+            rows_seq = coalesce(a.rows_seq, streams.rows_seq)
+        FROM tried AS a
+        WHERE a.expected > 0 AND streams.stream = a.stream AND streams.seq = a.expected
+          AND streams.erased_at IS NULL
+        RETURNING a.place, streams.id),
+    won AS MATERIALIZED (
+        SELECT count(*) = cardinality($2) AS all, array_agg(place ORDER BY place) AS places,
+               array_agg(id ORDER BY place) AS ids
+        FROM (
+            SELECT place, id FROM moved
+            UNION ALL
+            SELECT place, id FROM fresh, really_made
+            WHERE n = (SELECT count(*) FROM fresh) OR id = ANY (ids)) AS each),
+    kept AS (
+        INSERT INTO events (stream, seq, at, origin, command_id, n, kind, body)
+        SELECT * FROM (
+            SELECT CASE WHEN won.all THEN won.ids[place]
+                        ELSE won.ids[array_position(won.places, place::bigint)] END AS id,
+                   e.seq, at, origin, command_id, n, kind, body
+            FROM won, UNNEST ($10::int[], $11::bigint[], $12::bigint[], $13::text[], $14::uuid[],
+                              $15::int[], $16::text[], $17::bytea[])
+                AS e (place, seq, at, origin, command_id, n, kind, body)) AS every
+        WHERE id IS NOT NULL
+        RETURNING stream, command_id, n, origin, seq),
+    known AS (
+        INSERT INTO commands (stream, command_id, n, origin, seq) SELECT * FROM kept),
+    changed AS (
+        INSERT INTO rows (topic, key, seq, value)
+        SELECT DISTINCT ON (topic, key) topic, key, $6[r.place], value
+        FROM won, UNNEST ($18::int[], $19::text[], $20::bytea[], $21::bytea[]) WITH ORDINALITY
+            AS r (place, topic, key, value, nth)
+        WHERE won.all OR r.place = ANY (won.places)
+        ORDER BY topic, key, nth DESC
+        ON CONFLICT (topic, key) DO UPDATE SET seq = excluded.seq, value = excluded.value)
+    SELECT won.all, won.places, (SELECT array_agg(place) FROM tried) FROM won";
 
 const EXPLAIN: &str = "
     SELECT stream, seq, erased_at IS NOT NULL FROM streams WHERE stream = ANY ($1)";
-
-const EVENTS: &str = "
-    WITH kept AS (
-        INSERT INTO events (stream, seq, at, origin, command_id, n, kind, body)
-        SELECT * FROM UNNEST ($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[],
-                              $6::int[], $7::text[], $8::bytea[])
-        RETURNING stream, command_id, n, origin, seq)
-    INSERT INTO commands (stream, command_id, n, origin, seq) SELECT * FROM kept";
-
-const ROWS: &str = "
-    INSERT INTO rows (topic, key, seq, value)
-    SELECT * FROM UNNEST ($1::text[], $2::bytea[], $3::bigint[], $4::bytea[])
-    ON CONFLICT (topic, key) DO UPDATE SET seq = excluded.seq, value = excluded.value";
 
 const STORED: &str = "
     SELECT a.place, a.nth, max(every.seq)
@@ -68,8 +106,15 @@ struct One<'a> {
     append: &'a Append,
 }
 
-/// Writes `appends` inside the transaction that is open, and says which of them made it. `stored`
-/// are those known to be duplicates.
+/// What became of the appends of a batch.
+struct Outcome {
+    all_won: bool,
+    won: HashSet<usize>,
+    /// Those of the epoch that their shard has.
+    tried: HashSet<usize>,
+}
+
+/// Writes `appends`, and says which of them made it. `stored` are those known to be duplicates.
 pub(super) async fn apply(
     on: &mut PgConnection,
     appends: &[Waiting],
@@ -79,20 +124,17 @@ pub(super) async fn apply(
         return Ok(vec![]);
     }
     let all: Vec<One<'_>> = appends.iter().enumerate().map(one).collect();
-    let epochs = lock(on, &all).await?;
-    let is_fenced = |one: &One<'_>| epochs.get(&shard(one)) != Some(&one.append.epoch);
-    let tried = all.iter().filter(|one| !is_fenced(one) && !stored.contains_key(&one.place));
-    let ids = decide(on, &tried.collect::<Vec<_>>()).await?;
-    let won = |one: &One<'_>| ids.get(&one.place).copied();
-    insert_events(on, all.iter().filter_map(|one| Some((won(one)?, one.append)))).await?;
-    insert_rows(on, all.iter().filter(|one| won(one).is_some())).await?;
-    if ids.len() == all.len() {
+    let outcome = write(on, &all, stored).await?;
+    if outcome.all_won {
         return Ok(all.iter().map(|_| Ok(())).collect());
     }
-    let heads = heads(on, all.iter().filter(|one| won(one).is_none())).await?;
-    let answer = |one: &One<'_>| match won(one) {
-        Some(_) => Ok(()),
-        None => Err(reason(one, &heads, is_fenced(one), stored.get(&one.place))),
+    let heads = heads(on, all.iter().filter(|one| !outcome.won.contains(&one.place))).await?;
+    let answer = |one: &One<'_>| match outcome.won.contains(&one.place) {
+        true => Ok(()),
+        false => {
+            let is_fenced = !outcome.tried.contains(&one.place);
+            Err(reason(one, &heads, is_fenced, stored.get(&one.place)))
+        }
     };
     Ok(all.iter().map(answer).collect())
 }
@@ -101,50 +143,66 @@ fn one((place, waiting): (usize, &Waiting)) -> One<'_> {
     One { place, name: waiting.append.stream.to_string(), append: &waiting.append }
 }
 
-fn shard(one: &One<'_>) -> i32 {
-    one.append.stream.shard().into()
-}
-
+/// A place as the server counts: from one.
 fn number(place: usize) -> i32 {
-    i32::try_from(place).expect("a batch is small")
+    i32::try_from(place + 1).expect("a batch is small")
 }
 
-/// Holds the shards of the batch as they are until its end. Answers their epochs.
-async fn lock(on: &mut PgConnection, all: &[One<'_>]) -> Result<HashMap<i32, u64>, sqlx::Error> {
-    let shards: BTreeSet<i32> = all.iter().map(shard).collect();
-    let shards: Vec<i32> = shards.into_iter().collect();
-    let epochs: Vec<(i32, i64)> = sqlx::query_as(LOCK).bind(shards).fetch_all(on).await?;
-    Ok(epochs.into_iter().map(|(shard, epoch)| (shard, epoch.cast_unsigned())).collect())
-}
-
-/// Moves on the heads that are where their writers think they are. Answers their ids by place.
-async fn decide(
+async fn write(
     on: &mut PgConnection,
-    tried: &[&One<'_>],
-) -> Result<HashMap<usize, i64>, sqlx::Error> {
-    let new: Vec<_> = tried.iter().filter(|one| one.append.expected_seq == 0).collect();
-    if !new.is_empty() {
-        let names: Vec<&str> = new.iter().map(|one| one.name.as_str()).collect();
-        let shards: Vec<i32> = new.iter().map(|one| shard(one)).collect();
-        sqlx::query(CREATE).bind(names).bind(shards).execute(&mut *on).await?;
-    }
-    if tried.is_empty() {
-        return Ok(HashMap::new());
-    }
+    all: &[One<'_>],
+    stored: &Stored,
+) -> Result<Outcome, sqlx::Error> {
+    let shards: BTreeSet<u16> = all.iter().map(|one| one.append.stream.shard()).collect();
+    let shards: Vec<u16> = shards.into_iter().collect();
+    let nth = |one: &One<'_>| shards.binary_search(&one.append.stream.shard()).unwrap_or_default();
     let each = |of: fn(&Append) -> Option<i64>| -> Vec<Option<i64>> {
-        tried.iter().map(|one| of(one.append)).collect()
+        all.iter().map(|one| of(one.append)).collect()
     };
-    let won: Vec<(i32, i64)> = sqlx::query_as(DECIDE)
-        .bind(tried.iter().map(|one| number(one.place)).collect::<Vec<_>>())
-        .bind(tried.iter().map(|one| one.name.as_str()).collect::<Vec<_>>())
-        .bind(each(|append| Some(append.expected_seq.cast_signed())))
+    // Nothing is expected to be where a duplicate expects it.
+    let expected = |one: &One<'_>| match stored.contains_key(&one.place) {
+        true => -1,
+        false => one.append.expected_seq.cast_signed(),
+    };
+    let events: Vec<(i32, &Recorded)> = parts(all, |append| &append.events);
+    let rows: Vec<(i32, &RowChange)> = parts(all, |append| &append.rows);
+    let outcome: (bool, Option<Vec<i64>>, Option<Vec<i64>>) = sqlx::query_as(APPEND)
+        .bind(shards.iter().map(|shard| i32::from(*shard)).collect::<Vec<_>>())
+        .bind(all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|one| number(nth(one))).collect::<Vec<_>>())
+        .bind(each(|append| Some(append.epoch.cast_signed())))
+        .bind(all.iter().map(expected).collect::<Vec<_>>())
         .bind(each(|append| Some(last_seq(append).cast_signed())))
         .bind(each(|append| append.wake_at.map(|at| at.0)))
         .bind(each(|append| append.untold.map(u64::cast_signed)))
         .bind(each(rows_seq))
-        .fetch_all(on)
+        .bind(events.iter().map(|(place, _)| *place).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| event.seq.cast_signed()).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| event.at.0).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| event.origin.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| event.command_id.uuid()).collect::<Vec<Uuid>>())
+        .bind(events.iter().map(|(_, event)| i32::from(event.n)).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| event.kind.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, event)| &event.body[..]).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(place, _)| *place).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, row)| row.topic.to_string()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, row)| row.key.as_bytes()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, row)| row.value.as_deref()).collect::<Vec<_>>())
+        .fetch_one(on)
         .await?;
-    Ok(won.into_iter().filter_map(|(place, id)| Some((usize::try_from(place).ok()?, id))).collect())
+    let (all_won, won, tried) = outcome;
+    Ok(Outcome { all_won, won: places(won), tried: places(tried) })
+}
+
+/// The parts of all appends of a batch, each with the place of its append.
+fn parts<'a, T>(all: &'a [One<'a>], of: fn(&'a Append) -> &'a Vec<T>) -> Vec<(i32, &'a T)> {
+    let parts = |one: &'a One<'a>| of(one.append).iter().map(|part| (number(one.place), part));
+    all.iter().flat_map(parts).collect()
+}
+
+fn places(numbers: Option<Vec<i64>>) -> HashSet<usize> {
+    let place = |number: i64| usize::try_from(number - 1).ok();
+    numbers.unwrap_or_default().into_iter().filter_map(place).collect()
 }
 
 fn last_seq(append: &Append) -> u64 {
@@ -155,55 +213,6 @@ fn rows_seq(append: &Append) -> Option<i64> {
     let own = Topic::Of(append.stream);
     let changed = append.rows.iter().any(|row| row.topic == own);
     changed.then(|| last_seq(append).cast_signed())
-}
-
-async fn insert_events<'a>(
-    on: &mut PgConnection,
-    won: impl Iterator<Item = (i64, &'a Append)>,
-) -> Result<(), sqlx::Error> {
-    let events: Vec<_> =
-        won.flat_map(|(id, append)| append.events.iter().map(move |event| (id, event))).collect();
-    if events.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(EVENTS)
-        .bind(events.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| event.seq.cast_signed()).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| event.at.0).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| event.origin.as_str()).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| event.command_id.uuid()).collect::<Vec<Uuid>>())
-        .bind(events.iter().map(|(_, event)| i32::from(event.n)).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| event.kind.as_str()).collect::<Vec<_>>())
-        .bind(events.iter().map(|(_, event)| &event.body[..]).collect::<Vec<_>>())
-        .execute(on)
-        .await
-        .map(|_| ())
-}
-
-/// One statement may touch a row only once: the later change wins here already. In order, so that
-/// two writers never wait for each other.
-async fn insert_rows<'a>(
-    on: &mut PgConnection,
-    won: impl Iterator<Item = &'a One<'a>>,
-) -> Result<(), sqlx::Error> {
-    let mut rows: BTreeMap<(String, &str), (i64, &RowChange)> = BTreeMap::new();
-    for one in won {
-        let seq = last_seq(one.append).cast_signed();
-        for row in &one.append.rows {
-            rows.insert((row.topic.to_string(), &row.key), (seq, row));
-        }
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(ROWS)
-        .bind(rows.keys().map(|(topic, _)| topic.as_str()).collect::<Vec<_>>())
-        .bind(rows.keys().map(|(_, key)| key.as_bytes()).collect::<Vec<_>>())
-        .bind(rows.values().map(|(seq, _)| *seq).collect::<Vec<_>>())
-        .bind(rows.values().map(|(_, row)| row.value.as_deref()).collect::<Vec<_>>())
-        .execute(on)
-        .await
-        .map(|_| ())
 }
 
 /// Which of `appends` carry a command that is stored already.
@@ -226,8 +235,8 @@ pub(super) async fn stored(
         .fetch_all(on)
         .await?;
     let named = found.into_iter().filter_map(|(place, nth, seq)| {
-        let place = usize::try_from(place).ok()?;
-        let event = appends.get(place)?.append.events.get(usize::try_from(nth).ok()?)?;
+        let (place, nth) = (usize::try_from(place - 1).ok()?, usize::try_from(nth - 1).ok()?);
+        let event = appends.get(place)?.append.events.get(nth)?;
         Some((place, (event.command_id, seq.cast_unsigned())))
     });
     Ok(named.collect())

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Loaded, Row, RowQuery, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Postgres, compact, fence::fence, rows};
 use crate::{
+    loaded::{self, LOAD, Part, after, head, is_packed, loaded},
     memory::assert_whole,
     trouble::away,
     writer::{Waiting, answered},
@@ -43,11 +44,13 @@ const SAVE_SNAPSHOT: &str = "
 
 const UNTOLD: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE untold IS NOT NULL ORDER BY stream LIMIT $1";
+    WHERE untold IS NOT NULL AND ($2::int[] IS NULL OR shard = ANY ($2))
+    ORDER BY stream LIMIT $1";
 
 const WAKING: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE wake_at <= $1 AND untold IS NULL ORDER BY wake_at, stream LIMIT $2";
+    WHERE wake_at <= $1 AND untold IS NULL AND ($3::int[] IS NULL OR shard = ANY ($3))
+    ORDER BY wake_at, stream LIMIT $2";
 
 #[async_trait]
 impl EventStore for Postgres {
@@ -126,6 +129,21 @@ impl EventStore for Postgres {
         }))
     }
 
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        let parts: Vec<Part> = sqlx::query_as(LOAD)
+            .bind(stream.to_string())
+            .bind(i64::from(schema))
+            .bind(at_most(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        let mut loaded = loaded(parts, schema)?;
+        if is_packed(&loaded) {
+            loaded.events = self.read(stream, after(&loaded), limit).await?;
+        }
+        Ok(loaded)
+    }
+
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable> {
         self.write(move |on| {
             Box::pin(async move {
@@ -164,9 +182,16 @@ impl EventStore for Postgres {
         .await?
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        let shards = shards.map(|all| all.iter().map(|id| i32::from(*id)).collect::<Vec<_>>());
         let mut due: Vec<Due> = sqlx::query_as(UNTOLD)
             .bind(at_most(limit))
+            .bind(&shards)
             .fetch_all(&self.readers)
             .await
             .map_err(away)?;
@@ -174,6 +199,7 @@ impl EventStore for Postgres {
             let waking: Vec<Due> = sqlx::query_as(WAKING)
                 .bind(until.0)
                 .bind(at_most(limit - due.len()))
+                .bind(shards)
                 .fetch_all(&self.readers)
                 .await
                 .map_err(away)?;
@@ -204,15 +230,6 @@ pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn head(seq: i64, wake_at: Option<i64>, untold: Option<i64>, rows_seq: i64) -> Head {
-    Head {
-        seq: seq.cast_unsigned(),
-        wake_at: wake_at.map(At),
-        untold: untold.map(i64::cast_unsigned),
-        rows_seq: rows_seq.cast_unsigned(),
-    }
-}
-
 /// An event as the table has it.
 pub(super) struct Event(pub(super) Recorded);
 
@@ -231,6 +248,8 @@ impl FromRow<'_, PgRow> for Event {
         }))
     }
 }
+
+loaded::part!(PgRow);
 
 struct Due(Stream, Head);
 

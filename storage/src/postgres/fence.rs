@@ -13,7 +13,7 @@ pub(super) struct Place {
 const FENCE: &str = "
     SELECT streams.id, coalesce(streams.seq, 0), erased_at IS NOT NULL, epoch
     FROM shards LEFT JOIN streams ON streams.stream = $1
-    WHERE shards.id = $2 FOR SHARE OF shards";
+    WHERE shards.id = $2 FOR KEY SHARE OF shards";
 
 /// Where `stream` stands, if it was not erased and its shard is still of `epoch`.
 pub(super) async fn fence(

@@ -44,21 +44,32 @@ impl From<sqlx::Error> for Stale {
 pub(super) async fn migrate(on: &mut PgConnection) -> Result<(), Stale> {
     let mut whole = on.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *whole).await?;
-    sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *whole).await?;
-    sqlx::query(VERSION).execute(&mut *whole).await?;
+    steps(&mut whole, known()).await?;
+    whole.commit().await?;
+    Ok(())
+}
+
+/// The version of the tables that this program makes.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// The steps that are missing until version `until`, in the transaction that is open.
+pub(super) async fn steps(on: &mut PgConnection, until: i64) -> Result<(), Stale> {
+    sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *on).await?;
+    sqlx::query(VERSION).execute(&mut *on).await?;
     let found: Option<(i64, i64)> =
-        sqlx::query_as("SELECT version, oldest FROM version").fetch_optional(&mut *whole).await?;
+        sqlx::query_as("SELECT version, oldest FROM version").fetch_optional(&mut *on).await?;
     let (version, needs) = found.unwrap_or_default();
-    let knows = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if needs > knows {
-        return Err(Stale::Newer { needs, knows });
+    let knows = known();
+    if needs.max(until) > knows {
+        return Err(Stale::Newer { needs: needs.max(until), knows });
     }
     for (to, step) in (1..).zip(MIGRATIONS) {
-        if to > version {
-            sqlx::raw_sql(step.sql).execute(&mut *whole).await?;
-            sqlx::query(KEEP).bind(to).bind(step.oldest).execute(&mut *whole).await?;
+        if version < to && to <= until {
+            sqlx::raw_sql(step.sql).execute(&mut *on).await?;
+            sqlx::query(KEEP).bind(to).bind(step.oldest).execute(&mut *on).await?;
         }
     }
-    whole.commit().await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod append;
 mod blobs;
+pub(crate) mod closing;
 mod compact;
 mod events;
 mod fence;
@@ -25,9 +26,13 @@ use lane::ServerLane;
 
 use crate::{
     memory::lock,
-    trouble::unavailable,
+    trouble::{away, unavailable},
     writer::{self, CLOSED, Once, Running, Waiting, Write, Writer, answered},
 };
+
+const IDENTITY: &str = "
+    SELECT system_identifier || '/' || current_database() || '/' || current_schema()
+    FROM pg_control_system()";
 
 /// All the ports of storage, in one PostgreSQL database.
 #[derive(Debug)]
@@ -56,6 +61,13 @@ impl Postgres {
         let lane = ServerLane::new(opened.options, alone, opened.writer);
         tasks.spawn(Writer::new(queue, lane).run());
         Ok(Arc::new(Self { writes, readers: opened.readers, tasks: Mutex::new(tasks) }))
+    }
+
+    /// A name that these tables have and no others: the server's own, the database's, the schema's.
+    pub async fn identity(&self) -> Result<String, Unavailable> {
+        let name: (String,) =
+            sqlx::query_as(IDENTITY).fetch_one(&self.readers).await.map_err(away)?;
+        Ok(name.0)
     }
 
     /// Writes what waits, refuses what comes later, and says goodbye to the server.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -17,12 +17,16 @@ const READERS: u32 = 8;
 /// How long a connection may take to come about, or a reader wait for a free one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a connection of a reader is known to live after its last use.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What each connection is told. An answer is on the disk, whatever the server's own setting; a
-/// writer that has vanished holds its shards for 20 s at most; nothing is worth compiling.
-const SETTINGS: [(&str, &str); 4] = [
+/// writer that has vanished holds its shards for 5 s at most; nothing is worth compiling.
+const SETTINGS: [(&str, &str); 5] = [
+    ("application_name", "polycode"),
     ("synchronous_commit", "on"),
     ("lock_timeout", "5s"),
-    ("idle_in_transaction_session_timeout", "20s"),
+    ("idle_in_transaction_session_timeout", "5s"),
     ("jit", "off"),
 ];
 
@@ -120,15 +124,35 @@ pub(super) async fn open(address: &Address, alone: bool) -> Result<Opened, OpenE
     let reading = address.options.clone().options(SETTINGS);
     let options = reading.clone().options(WRITER);
     let mut writer = connect(&options, alone).await.map_err(|error| not_there(address, &error))?;
-    migrate(&mut writer).await.map_err(|stale| match stale {
-        Stale::Newer { needs, knows } => OpenError::Newer { at: address.to_string(), needs, knows },
-        Stale::Failed(error) => OpenError::Failed { at: address.to_string(), why: words(&error) },
-    })?;
+    migrate(&mut writer).await.map_err(|why| stale(address, why))?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|on, used| Box::pin(async move { Ok(is_there(on, used.idle_for).await) }))
         .connect_lazy_with(reading);
     Ok(Opened { options, writer, readers })
+}
+
+/// Asks the server whether it still is behind a connection that rested for a while. To ask each time
+/// would double the way of each read; one that broke a moment ago fails its next read, as it would
+/// have failed one of that moment.
+async fn is_there(on: &mut PgConnection, idle_for: Duration) -> bool {
+    idle_for < FRESH || on.ping().await.is_ok()
+}
+
+/// A connection that is no store's; with `alone`, while no program has the tables for itself.
+pub(super) async fn plain(address: &Address, alone: bool) -> Result<PgConnection, OpenError> {
+    let options = address.options.clone().options(SETTINGS);
+    connect(&options, alone).await.map_err(|error| not_there(address, &error))
+}
+
+pub(super) fn stale(address: &Address, why: Stale) -> OpenError {
+    let at = address.to_string();
+    match why {
+        Stale::Newer { needs, knows } => OpenError::Newer { at, needs, knows },
+        Stale::Failed(error) => OpenError::Failed { at, why: words(&error) },
+    }
 }
 
 /// A connection of the writer's; with `alone`, the only one of its kind.

@@ -4,20 +4,41 @@ use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
     at::At,
-    ports::{Shards, Unavailable},
+    ports::{Shard, Shards, Unavailable},
 };
 use sqlx::PgConnection;
 
 use super::Postgres;
 use crate::trouble::away;
 
-const MISSED: &str = "
-    INSERT INTO outages (shard, from_at, to_at)
-    SELECT id, alive_at, $2 FROM shards WHERE id = $1 AND alive_at < $2 FOR UPDATE
-    ON CONFLICT DO NOTHING";
-
+/// `FOR UPDATE` waits for everybody who writes under the epoch before, which `FOR KEY SHARE` keeps
+/// as it is; a sign of life, which changes no epoch, waits for none of them.
 const TAKE: &str = "
-    UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 WHERE id = $1 RETURNING epoch";
+    WITH mine AS (SELECT id, alive_at FROM shards WHERE id = $1 FOR UPDATE),
+    missed AS (
+        INSERT INTO outages (shard, from_at, to_at)
+        SELECT id, alive_at, $3 FROM mine WHERE alive_at < $3
+        ON CONFLICT DO NOTHING)
+    UPDATE shards SET epoch = epoch + 1, owner = $2, alive_at = $3 FROM mine
+    WHERE shards.id = mine.id RETURNING epoch";
+
+/// What another took in the moment before is seen when its lock is, and left out. In order of id,
+/// as every writer locks them.
+const TAKE_AFTER: &str = "
+    WITH mine AS (
+        SELECT shards.id, alive_at FROM shards
+        JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id, epoch)
+        ORDER BY shards.id FOR UPDATE OF shards),
+    missed AS (
+        INSERT INTO outages (shard, from_at, to_at)
+        SELECT id, alive_at, $4 FROM mine WHERE alive_at < $4
+        ON CONFLICT DO NOTHING)
+    UPDATE shards SET epoch = epoch + 1, owner = $3, alive_at = $4 FROM mine
+    WHERE shards.id = mine.id RETURNING shards.id, epoch";
+
+const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id";
+
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// In order of id, as every writer locks them.
 const ALIVE: &str = "
@@ -35,6 +56,10 @@ const LOST: &str = "
 const KEEP: &str = "
     INSERT INTO outages (shard, from_at, to_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
+const OUTAGES_OF: &str = "
+    SELECT shard, from_at, to_at FROM outages WHERE shard = ANY ($1) AND to_at > $2
+    ORDER BY shard, from_at, to_at";
+
 const OUTAGES: &str = "
     SELECT from_at, to_at FROM outages WHERE shard = $1 AND to_at > $2 ORDER BY from_at, to_at";
 
@@ -46,15 +71,61 @@ impl Shards for Postgres {
         Ok(epoch.cast_unsigned())
     }
 
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        let (ids, epochs) = columns(shards);
+        let owner = owner.to_owned();
+        let taken = self.write(move |on| Box::pin(take_after(on, ids, epochs, owner, now))).await?;
+        let mut taken: Vec<_> = taken.into_iter().filter_map(numbers).collect();
+        taken.sort_unstable();
+        Ok(taken)
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        let found: Vec<(i32, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(SHARDS).fetch_all(&self.readers).await.map_err(away)?;
+        let shard = |(id, epoch, owner, alive_at): (i32, i64, _, Option<i64>)| {
+            let (id, epoch) = numbers((id, epoch))?;
+            Some(Shard { id, epoch, owner, alive_at: alive_at.map(At) })
+        };
+        Ok(found.into_iter().filter_map(shard).collect())
+    }
+
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        let (now,) = sqlx::query_as(CLOCK).fetch_one(&self.readers).await.map_err(away)?;
+        Ok(Some(At(now)))
+    }
+
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
-        let mine = shards.iter().map(|(id, epoch)| (i32::from(*id), epoch.cast_signed()));
-        let (ids, epochs): (Vec<i32>, Vec<i64>) = mine.unzip();
+        let (ids, epochs) = columns(shards);
         let lost = self.write(move |on| Box::pin(alive(on, ids, epochs, now))).await?;
         Ok(lost.into_iter().filter_map(|(id,)| u16::try_from(id).ok()).collect())
     }
 
     async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
         self.write(move |on| Box::pin(keep(on, shard, outage))).await
+    }
+
+    async fn outages_of(
+        &self,
+        shards: &[u16],
+        since: At,
+    ) -> Result<Vec<(u16, Outage)>, Unavailable> {
+        let ids: Vec<i32> = shards.iter().copied().map(i32::from).collect();
+        let found: Vec<(i32, i64, i64)> = sqlx::query_as(OUTAGES_OF)
+            .bind(ids)
+            .bind(since.0)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        let read = |(id, from, to): (i32, i64, i64)| {
+            Some((u16::try_from(id).ok()?, Outage { from: At(from), to: At(to) }))
+        };
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
@@ -68,16 +139,34 @@ impl Shards for Postgres {
     }
 }
 
+fn columns(shards: &[(u16, u64)]) -> (Vec<i32>, Vec<i64>) {
+    shards.iter().map(|(id, epoch)| (i32::from(*id), epoch.cast_signed())).unzip()
+}
+
+fn numbers((id, epoch): (i32, i64)) -> Option<(u16, u64)> {
+    Some((u16::try_from(id).ok()?, epoch.cast_unsigned()))
+}
+
 async fn take(
     on: &mut PgConnection,
     shard: u16,
     owner: String,
     now: At,
 ) -> Result<i64, sqlx::Error> {
-    let shard = i32::from(shard);
-    sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
-    let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
+    let take = sqlx::query_as(TAKE).bind(i32::from(shard)).bind(owner).bind(now.0);
+    let taken = take.fetch_one(on).await;
     taken.map(|(epoch,)| epoch)
+}
+
+async fn take_after(
+    on: &mut PgConnection,
+    ids: Vec<i32>,
+    epochs: Vec<i64>,
+    owner: String,
+    now: At,
+) -> Result<Vec<(i32, i64)>, sqlx::Error> {
+    let take = sqlx::query_as(TAKE_AFTER).bind(ids).bind(epochs).bind(owner).bind(now.0);
+    take.fetch_all(on).await
 }
 
 async fn alive(

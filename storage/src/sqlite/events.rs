@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     at::At,
     ids::CommandId,
-    ports::{Append, AppendError, EventStore, Row, RowQuery, Snapshot, Unavailable},
+    ports::{Append, AppendError, EventStore, Loaded, Row, RowQuery, Snapshot, Unavailable},
     rows::Topic,
     stream::{Head, Recorded, Stream},
 };
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Sqlite, compact, fence::fence, rows};
 use crate::{
+    loaded::{self, LOAD, Part, after, head, is_packed, loaded},
     memory::assert_whole,
     trouble::away,
     writer::{Waiting, answered},
@@ -43,11 +44,14 @@ const SAVE_SNAPSHOT: &str = "
 
 const UNTOLD: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE untold IS NOT NULL ORDER BY stream LIMIT ?1";
+    WHERE untold IS NOT NULL AND (?2 IS NULL OR shard IN (SELECT value FROM json_each(?2)))
+    ORDER BY stream LIMIT ?1";
 
 const WAKING: &str = "
     SELECT stream, seq, wake_at, untold, rows_seq FROM streams
-    WHERE wake_at <= ?1 AND untold IS NULL ORDER BY wake_at, stream LIMIT ?2";
+    WHERE wake_at <= ?1 AND untold IS NULL
+      AND (?3 IS NULL OR shard IN (SELECT value FROM json_each(?3)))
+    ORDER BY wake_at, stream LIMIT ?2";
 
 #[async_trait]
 impl EventStore for Sqlite {
@@ -126,6 +130,21 @@ impl EventStore for Sqlite {
         }))
     }
 
+    async fn load(&self, stream: Stream, schema: u32, limit: usize) -> Result<Loaded, AppendError> {
+        let parts: Vec<Part> = sqlx::query_as(LOAD)
+            .bind(stream.to_string())
+            .bind(schema)
+            .bind(at_most(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(away)?;
+        let mut loaded = loaded(parts, schema)?;
+        if is_packed(&loaded) {
+            loaded.events = self.read(stream, after(&loaded), limit).await?;
+        }
+        Ok(loaded)
+    }
+
     async fn save_snapshot(&self, stream: Stream, snapshot: Snapshot) -> Result<(), Unavailable> {
         self.write(move |on| {
             Box::pin(async move {
@@ -164,9 +183,17 @@ impl EventStore for Sqlite {
         .await?
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        let json = |shards| serde_json::to_string(shards).expect("numbers are plain data");
+        let shards = shards.map(json);
         let mut due: Vec<Due> = sqlx::query_as(UNTOLD)
             .bind(at_most(limit))
+            .bind(&shards)
             .fetch_all(&self.readers)
             .await
             .map_err(away)?;
@@ -174,6 +201,7 @@ impl EventStore for Sqlite {
             let waking: Vec<Due> = sqlx::query_as(WAKING)
                 .bind(until.0)
                 .bind(at_most(limit - due.len()))
+                .bind(shards)
                 .fetch_all(&self.readers)
                 .await
                 .map_err(away)?;
@@ -204,15 +232,6 @@ pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn head(seq: i64, wake_at: Option<i64>, untold: Option<i64>, rows_seq: i64) -> Head {
-    Head {
-        seq: seq.cast_unsigned(),
-        wake_at: wake_at.map(At),
-        untold: untold.map(i64::cast_unsigned),
-        rows_seq: rows_seq.cast_unsigned(),
-    }
-}
-
 /// An event as the table has it.
 pub(super) struct Event(pub(super) Recorded);
 
@@ -231,6 +250,8 @@ impl FromRow<'_, SqliteRow> for Event {
         }))
     }
 }
+
+loaded::part!(SqliteRow);
 
 struct Due(Stream, Head);
 

@@ -4,6 +4,7 @@
 mod append;
 mod blobs;
 mod checkpoint;
+pub(crate) mod closing;
 mod compact;
 mod events;
 mod fence;
@@ -23,6 +24,7 @@ use domain::ports::Unavailable;
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::{sync::mpsc, task::JoinSet};
 
+pub(crate) use open::FILE;
 pub use open::{OpenError, Options, Sync};
 
 use lane::FileLane;

@@ -78,7 +78,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../../migrations/0002_accounts.sql"), oldest: 2 },
 ];
 
-const FILE: &str = "polycode.db";
+pub(crate) const FILE: &str = "polycode.db";
 const LOCK: &str = "lock";
 
 /// How much of the file a connection keeps, in -KiB; the system keeps the rest. The writer has more,
@@ -107,7 +107,7 @@ pub(super) async fn open(dir: &Path, options: &Options) -> Result<Opened, OpenEr
     Ok(Opened { lock, options: connect, writer, readers })
 }
 
-fn make_dir(dir: &Path) -> anyhow::Result<()> {
+pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
     if !dir.exists() {
         DirBuilder::new()
             .recursive(true)
@@ -121,7 +121,7 @@ fn make_dir(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Takes the lock that goes when the process goes, however it goes.
-fn take_lock(dir: &Path) -> Result<File, OpenError> {
+pub(super) fn take_lock(dir: &Path) -> Result<File, OpenError> {
     let shown = dir.display().to_string();
     let mut process = String::new();
     let locked = private_file(&dir.join(LOCK)).and_then(|mut file| match file.try_lock() {
@@ -170,7 +170,7 @@ fn connect_options(dir: &Path, options: &Options) -> anyhow::Result<SqliteConnec
     })
 }
 
-async fn migrate(on: &mut SqliteConnection, dir: &Path) -> Result<(), OpenError> {
+pub(super) async fn migrate(on: &mut SqliteConnection, dir: &Path) -> Result<(), OpenError> {
     let shown = || dir.display().to_string();
     let failed = |why: sqlx::Error| OpenError::Failed {
         dir: shown(),

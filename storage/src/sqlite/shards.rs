@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     aggregate::Outage,
     at::At,
-    ports::{Shards, Unavailable},
+    ports::{Shard, Shards, Unavailable},
 };
 use sqlx::SqliteConnection;
 
@@ -17,6 +17,21 @@ const MISSED: &str = "
 
 const TAKE: &str = "
     UPDATE shards SET epoch = epoch + 1, owner = ?2, alive_at = ?3 WHERE id = ?1 RETURNING epoch";
+
+/// Of the shards with their epochs in `?1`: those that are still of that epoch.
+const MISSED_AFTER: &str = "
+    INSERT OR IGNORE INTO outages (shard, from_at, to_at)
+    SELECT shards.id, alive_at, ?2 FROM json_each(?1) AS mine
+    JOIN shards ON shards.id = mine.value ->> 0 AND shards.epoch = mine.value ->> 1
+    WHERE alive_at < ?2";
+
+const TAKE_AFTER: &str = "
+    UPDATE shards SET epoch = epoch + 1, owner = ?2, alive_at = ?3
+    FROM json_each(?1) AS mine
+    WHERE shards.id = mine.value ->> 0 AND shards.epoch = mine.value ->> 1
+    RETURNING shards.id, shards.epoch";
+
+const SHARDS: &str = "SELECT id, epoch, owner, alive_at FROM shards ORDER BY id";
 
 const ALIVE: &str = "
     UPDATE shards SET alive_at = max(coalesce(alive_at, ?2), ?2)
@@ -37,6 +52,38 @@ impl Shards for Sqlite {
         let owner = owner.to_owned();
         let epoch = self.write(move |on| Box::pin(take(on, shard, owner, now))).await?;
         Ok(epoch.cast_unsigned())
+    }
+
+    async fn take_after(
+        &self,
+        shards: &[(u16, u64)],
+        owner: &str,
+        now: At,
+    ) -> Result<Vec<(u16, u64)>, Unavailable> {
+        let mine = serde_json::to_string(shards).expect("numbers are plain data");
+        let owner = owner.to_owned();
+        let taken = self.write(move |on| Box::pin(take_after(on, mine, owner, now))).await?;
+        let mut taken: Vec<_> =
+            taken.into_iter().map(|(id, epoch)| (id, epoch.cast_unsigned())).collect();
+        taken.sort_unstable();
+        Ok(taken)
+    }
+
+    async fn shards(&self) -> Result<Vec<Shard>, Unavailable> {
+        let found: Vec<(u16, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(SHARDS).fetch_all(&self.readers).await.map_err(away)?;
+        let shard = |(id, epoch, owner, alive_at): (u16, i64, _, Option<i64>)| Shard {
+            id,
+            epoch: epoch.cast_unsigned(),
+            owner,
+            alive_at: alive_at.map(At),
+        };
+        Ok(found.into_iter().map(shard).collect())
+    }
+
+    /// The file is on the machine of its one node.
+    async fn clock(&self) -> Result<Option<At>, Unavailable> {
+        Ok(None)
     }
 
     async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
@@ -68,6 +115,16 @@ async fn take(
     sqlx::query(MISSED).bind(shard).bind(now.0).execute(&mut *on).await?;
     let taken = sqlx::query_as(TAKE).bind(shard).bind(owner).bind(now.0).fetch_one(on).await;
     taken.map(|(epoch,)| epoch)
+}
+
+async fn take_after(
+    on: &mut SqliteConnection,
+    mine: String,
+    owner: String,
+    now: At,
+) -> Result<Vec<(u16, i64)>, sqlx::Error> {
+    sqlx::query(MISSED_AFTER).bind(&mine).bind(now.0).execute(&mut *on).await?;
+    sqlx::query_as(TAKE_AFTER).bind(mine).bind(owner).bind(now.0).fetch_all(on).await
 }
 
 async fn alive(on: &mut SqliteConnection, mine: String, now: At) -> Result<Vec<u16>, sqlx::Error> {

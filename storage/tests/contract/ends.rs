@@ -90,7 +90,7 @@ pub(crate) async fn an_erased_stream_is_gone(store: Arc<impl Store>) {
     assert_eq!(word(store.append(append(stream, epoch, 0, 1)).await), "gone");
     assert_eq!(store.read(stream, 0, 100).await.unwrap(), []);
     assert_eq!(store.find(stream, "node", command(3)).await.unwrap(), None);
-    assert_eq!(store.due(At(1), 10).await.unwrap(), []);
+    assert_eq!(store.due(At(1), None, 10).await.unwrap(), []);
     let body = "{}".into();
     store.save_snapshot(stream, Snapshot { seq: 15, schema: 1, body }).await.unwrap();
     assert_eq!(store.snapshot(stream, 1).await.unwrap(), None);

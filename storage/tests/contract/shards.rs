@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{aggregate::Outage, at::At};
+use domain::{
+    aggregate::Outage,
+    at::At,
+    ports::Shard,
+    stream::{SHARDS, Stream},
+};
+use tokio::task::JoinSet;
 
 use crate::kit::{Store, append, session, word};
 
@@ -15,6 +21,44 @@ pub(crate) async fn taking_a_shard_fences_its_owner_before(store: Arc<impl Store
     assert_eq!(word(store.append(append(stream, second, 0, 1)).await), "ok");
     let other = stream.shard().wrapping_add(1) % 256;
     assert_eq!(store.take(other, "b", At(2)).await.unwrap(), first);
+}
+
+pub(crate) async fn a_shard_is_taken_only_as_it_was_seen(store: Arc<impl Store>) {
+    let stream: Stream = session(1);
+    let (shard, other) = (stream.shard(), (stream.shard() + 1) % SHARDS);
+    let first = store.take(shard, "a", At(1_000)).await.unwrap();
+    let stale = [(shard, first - 1), (other, 0)];
+    assert_eq!(store.take_after(&stale, "b", At(2_000)).await.unwrap(), [(other, 1)]);
+    assert_eq!(store.outages(shard, At(0)).await.unwrap(), []);
+    assert_eq!(word(store.append(append(stream, first, 0, 1)).await), "ok");
+    let seen = [(shard, first), (other, 0)];
+    assert_eq!(store.take_after(&seen, "c", At(3_000)).await.unwrap(), [(shard, first + 1)]);
+    assert_eq!(store.outages(shard, At(0)).await.unwrap(), [outage(1_000, 3_000)]);
+    assert_eq!(word(store.append(append(stream, first, 1, 1)).await), "fenced");
+    assert_eq!(store.take_after(&[], "c", At(3_000)).await.unwrap(), []);
+}
+
+pub(crate) async fn of_two_who_saw_the_same_one_takes_it(store: Arc<impl Store>) {
+    let seen: Vec<_> = (0..SHARDS).map(|shard| (shard, 0)).collect();
+    let mut tasks = JoinSet::new();
+    for n in 0..4 {
+        let (store, seen) = (Arc::clone(&store), seen.clone());
+        tasks.spawn(
+            async move { store.take_after(&seen, &format!("{n}"), At(n)).await.unwrap().len() },
+        );
+    }
+    assert_eq!(tasks.join_all().await.iter().sum::<usize>(), usize::from(SHARDS));
+    assert!(store.shards().await.unwrap().iter().all(|shard| shard.epoch == 1));
+}
+
+pub(crate) async fn every_shard_is_seen(store: Arc<impl Store>) {
+    let epoch = store.take(3, "a", At(5)).await.unwrap();
+    store.alive(&[(3, epoch)], At(7)).await.unwrap();
+    let shards = store.shards().await.unwrap();
+    assert!(shards.iter().map(|shard| shard.id).eq(0..SHARDS));
+    let taken = Shard { id: 3, epoch, owner: Some("a".to_owned()), alive_at: Some(At(7)) };
+    assert_eq!(shards[3], taken);
+    assert_eq!(shards[4], Shard { id: 4, epoch: 0, owner: None, alive_at: None });
 }
 
 pub(crate) async fn an_outage_reaches_from_the_last_sign_of_life(store: Arc<impl Store>) {

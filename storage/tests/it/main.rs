@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail that way")]
 
+mod backup;
 mod durability;
 mod faults;
 mod files;

@@ -21,7 +21,7 @@ use crate::kit::{append, is_away, own, session};
 const SCHEMA: &str = "here";
 
 /// A server, or nothing where there is none to be had.
-async fn server() -> Option<Scratch> {
+pub(crate) async fn server() -> Option<Scratch> {
     let server = Scratch::start().await.unwrap();
     if server.is_none() {
         assert!(std::env::var_os("CI").is_none(), "PostgreSQL must be there");
@@ -36,7 +36,7 @@ async fn open(server: &Scratch) -> Arc<Postgres> {
 }
 
 /// Somebody else's connection to the same tables.
-async fn connect(server: &Scratch) -> PgConnection {
+pub(crate) async fn connect(server: &Scratch) -> PgConnection {
     PgConnection::connect(&server.url_of(SCHEMA)).await.unwrap()
 }
 

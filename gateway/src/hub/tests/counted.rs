@@ -102,8 +102,13 @@ impl EventStore for Counted {
         self.inner.told(stream, epoch, untold).await
     }
 
-    async fn due(&self, until: At, limit: usize) -> Result<Vec<(Stream, Head)>, Unavailable> {
-        self.inner.due(until, limit).await
+    async fn due(
+        &self,
+        until: At,
+        shards: Option<&[u16]>,
+        limit: usize,
+    ) -> Result<Vec<(Stream, Head)>, Unavailable> {
+        self.inner.due(until, shards, limit).await
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, Unavailable> {

@@ -4,7 +4,7 @@ import { words } from '$lib/i18n.svelte';
 /** Words that all pages of the studio share, and those of the doors to it. */
 export const studio = words(
   {
-    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents', people: 'People' },
+    nav: { tests: 'Tests', campaigns: 'Campaigns', contents: 'Contents', people: 'People', server: 'Server' },
     sign_in: 'Sign in',
     sign_out: 'Sign out',
     crumbs: 'Where you are',
@@ -158,7 +158,7 @@ export const studio = words(
     },
   },
   {
-    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus', people: 'Comptes' },
+    nav: { tests: 'Épreuves', campaigns: 'Campagnes', contents: 'Contenus', people: 'Comptes', server: 'Serveur' },
     sign_in: 'Se connecter',
     sign_out: 'Se déconnecter',
     crumbs: 'Où vous êtes',

@@ -1,0 +1,344 @@
+//! The shepherd: takes shards, renews their leases, gives up those that may be another's, and hands
+//! over those that are better elsewhere.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{
+    cluster::{Hearing, Lease, LeaseError, Serving, Subject},
+    ids::NodeId,
+    ports::Unavailable,
+    stream::SHARDS,
+};
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{
+    Members, NodeCard, Placement,
+    members::SAY,
+    plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
+};
+use crate::{clockwork, deps::Deps, directory::Directory};
+
+/// How often it looks, and how often where a lease may end.
+const LOOK_SELDOM: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(100);
+/// How often a node that has just started says so.
+const LISTEN: Duration = Duration::from_millis(250);
+/// How long one step towards the leases may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How many leases are written side by side.
+pub(super) const ABREAST: usize = 64;
+
+/// See the module.
+pub(crate) struct Shepherd {
+    pub(crate) deps: Deps,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) placement: Arc<Placement>,
+    pub(crate) members: Arc<Members>,
+    /// What this node says of itself; the first of its kind is made by whoever starts it.
+    pub(crate) card: watch::Sender<NodeCard>,
+    pub(crate) lost: mpsc::Receiver<u16>,
+    pub(crate) mine: Mine,
+}
+
+/// What it knows of leases, and what it holds.
+pub(crate) struct Mine {
+    pub(super) began: Instant,
+    pub(super) views: BTreeMap<u16, View>,
+    pub(super) serving: HashMap<u16, Box<dyn Serving>>,
+    pub(super) moved: VecDeque<Instant>,
+    pub(super) said_at: Option<Instant>,
+    pub(super) checked_at: Option<Instant>,
+    pub(super) waking: JoinSet<()>,
+}
+
+impl Default for Mine {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            views: BTreeMap::new(),
+            serving: HashMap::new(),
+            moved: VecDeque::new(),
+            said_at: None,
+            checked_at: None,
+            waking: JoinSet::new(),
+        }
+    }
+}
+
+impl Shepherd {
+    /// Looks again and again; at once when a shard is given to this node.
+    pub(crate) async fn run(mut self) {
+        let mut given = self.hear().await;
+        loop {
+            let wait = tokio::time::sleep(self.pause());
+            tokio::select! {
+                () = wait => {}
+                Some(shard) = self.lost.recv() => {
+                    tracing::warn!(shard, "another node took a shard");
+                    self.give_up(shard);
+                }
+                said = given.next() => {
+                    match said {
+                        Some(said) => self.is_given(&said),
+                        None => given = self.hear().await,
+                    }
+                    while let Some(Some(said)) = given.next().now_or_never() {
+                        self.is_given(&said);
+                    }
+                    // At once: who had them serves them no more.
+                    self.act().await;
+                }
+            }
+            self.look().await;
+        }
+    }
+
+    /// Lets others know of this node, and hears of them, before it takes anything.
+    pub(crate) async fn listen(&mut self, length: Duration) {
+        let until = Instant::now() + length;
+        while Instant::now() < until {
+            self.mine.said_at = None;
+            self.say();
+            tokio::time::sleep_until(until.min(Instant::now() + LISTEN)).await;
+        }
+    }
+
+    /// Seldom, but when a lease that is another's may end.
+    fn pause(&self) -> Duration {
+        let now = self.mine.began.elapsed();
+        let ends = |view: &View| {
+            let age = now.saturating_sub(view.since);
+            view.ours.is_none() && (view.lease.is_none() || self.terms().give_up() < age)
+        };
+        if self.mine.views.values().any(ends) { LOOK } else { LOOK_SELDOM }
+    }
+
+    async fn hear(&self) -> Box<dyn Hearing> {
+        loop {
+            match self.deps.wire.hear(Subject::Node(self.me())).await {
+                Ok(hearing) => return hearing,
+                Err(error) => tracing::warn!(%error, "nothing can be handed to this node yet"),
+            }
+            tokio::time::sleep(PATIENCE).await;
+        }
+    }
+
+    /// One look at all leases, and what follows from it.
+    pub(crate) async fn look(&mut self) {
+        self.check().await;
+        match timeout(PATIENCE, self.deps.leases.all()).await {
+            Ok(Ok(leases)) => self.see(&leases),
+            Ok(Err(error)) => tracing::debug!(%error, "leases cannot be read"),
+            Err(_) => tracing::debug!("leases cannot be read in time"),
+        }
+        self.act().await;
+        self.say();
+    }
+
+    /// What follows from what is known.
+    async fn act(&mut self) {
+        while self.mine.moved.front().is_some_and(|moved| MOVES_WITHIN <= moved.elapsed()) {
+            self.mine.moved.pop_front();
+        }
+        let steps = plan(
+            self.mine.began.elapsed(),
+            self.terms(),
+            &self.others(),
+            &self.mine.views,
+            self.mine.moved.len(),
+        );
+        self.carry_out(steps).await;
+    }
+
+    pub(super) fn me(&self) -> NodeId {
+        self.card.borrow().id
+    }
+
+    pub(super) fn terms(&self) -> Terms {
+        Terms { ttl: Duration::from_millis(u64::try_from(self.deps.leases.ttl().0).unwrap_or(0)) }
+    }
+
+    fn others(&self) -> Others {
+        let card = self.card.borrow();
+        let (mut able, mut settled) = self.members.able();
+        for nodes in [&mut able, &mut settled] {
+            nodes.retain(|node| *node != card.id);
+            if card.is_able() {
+                nodes.push(card.id);
+            }
+        }
+        Others { me: Some(card.id), able, settled }
+    }
+
+    fn see(&mut self, leases: &BTreeMap<u16, Lease>) {
+        let now = self.mine.began.elapsed();
+        for shard in 0..SHARDS {
+            let lease = leases.get(&shard).copied();
+            let new = View { lease, since: now, ours: None };
+            let view = self.mine.views.entry(shard).or_insert(new);
+            if view.lease != lease {
+                (view.lease, view.since) = (lease, now);
+            }
+        }
+    }
+
+    /// Another node has handed over shards to this one.
+    fn is_given(&mut self, said: &[u8]) {
+        let now = self.mine.began.elapsed();
+        let Ok(shards) = serde_json::from_slice::<Vec<u16>>(said) else {
+            return tracing::warn!("a node is not understood");
+        };
+        for shard in shards {
+            if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
+                (view.lease, view.since) = (None, now);
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, steps: Vec<Step>) {
+        let (mut late, mut renewals, mut takes, mut moves) = (vec![], vec![], vec![], vec![]);
+        for step in steps {
+            match step {
+                Step::GiveUp { shard } => late.push(shard),
+                Step::Renew { shard, revision } => renewals.push((shard, Some(revision))),
+                Step::Take { shard, after } => takes.push((shard, after)),
+                Step::HandOver { shard, to } => moves.push((shard, to)),
+            }
+        }
+        if !late.is_empty() {
+            tracing::warn!(shards = late.len(), "leases were not renewed in time: shards are lost");
+            for shard in late {
+                self.give_up(shard);
+            }
+        }
+        self.renew(renewals).await;
+        if !takes.is_empty() {
+            match self.take(takes).await {
+                Ok(begun) => self.wake(begun),
+                Err(error) => tracing::warn!(%error, "shards cannot be taken"),
+            }
+        }
+        self.hand_over_all(&moves).await;
+    }
+
+    /// Writes leases side by side. Answers each with when that was sent, or why it was not written.
+    pub(super) async fn put(
+        &self,
+        leases: Vec<(u16, Option<u64>)>,
+    ) -> Vec<(u16, Instant, Result<u64, LeaseError>)> {
+        let (me, deps) = (self.me(), &self.deps);
+        let put = |(shard, after)| async move {
+            let sent_at = Instant::now();
+            let put = timeout(PATIENCE, deps.leases.put(shard, me, after)).await;
+            let late = |_| Err(Unavailable(anyhow::anyhow!("no answer in time")).into());
+            (shard, sent_at, put.unwrap_or_else(late))
+        };
+        stream::iter(leases).map(put).buffer_unordered(ABREAST).collect().await
+    }
+
+    async fn renew(&mut self, leases: Vec<(u16, Option<u64>)>) {
+        if leases.is_empty() {
+            return;
+        }
+        let mut changed = vec![];
+        for (shard, sent_at, put) in self.put(leases).await {
+            match put {
+                Ok(revision) => self.hold(shard, revision, sent_at),
+                Err(LeaseError::Changed) => changed.push(shard),
+                Err(error) => tracing::debug!(shard, %error, "a lease was not renewed"),
+            }
+        }
+        if changed.is_empty() {
+            return;
+        }
+        // Perhaps all leases are gone: as long as ours is good, nobody else can have taken it.
+        let mut held = vec![];
+        for (shard, sent_at, put) in self.put_anew(changed).await {
+            match put {
+                Ok(revision) => self.hold(shard, revision, sent_at),
+                Err(LeaseError::Changed) => held.push(shard),
+                Err(error) => tracing::debug!(shard, %error, "a lease was not put anew"),
+            }
+        }
+        let Ok(Ok(leases)) = timeout(PATIENCE, self.deps.leases.all()).await else { return };
+        self.see(&leases);
+        for shard in held {
+            match leases.get(&shard) {
+                // Ours, and the answer was lost: it is renewed as that.
+                Some(lease) if lease.owner == self.me() => {
+                    if let Some(ours) = self.ours(shard) {
+                        ours.revision = lease.revision;
+                    }
+                }
+                Some(_) => {
+                    tracing::warn!(shard, "another node has a shard's lease");
+                    self.give_up(shard);
+                }
+                None => {}
+            }
+        }
+    }
+
+    async fn put_anew(&self, shards: Vec<u16>) -> Vec<(u16, Instant, Result<u64, LeaseError>)> {
+        self.put(shards.into_iter().map(|shard| (shard, None)).collect()).await
+    }
+
+    pub(super) fn ours(&mut self, shard: u16) -> Option<&mut Ours> {
+        self.mine.views.get_mut(&shard)?.ours.as_mut()
+    }
+
+    /// The lease of `shard` is this node's, by what was sent at `sent_at`.
+    pub(super) fn hold(&mut self, shard: u16, revision: u64, sent_at: Instant) {
+        let (me, now) = (self.me(), self.mine.began.elapsed());
+        let renewed_at = sent_at.saturating_duration_since(self.mine.began);
+        let lease = Some(Lease { owner: me, revision });
+        let ours = Some(Ours { revision, renewed_at });
+        self.mine.views.insert(shard, View { lease, since: now, ours });
+        self.placement.extend(shard, sent_at + self.terms().give_up());
+    }
+
+    fn wake(&mut self, shards: Vec<u16>) {
+        while self.mine.waking.try_join_next().is_some() {}
+        let directory = Arc::clone(&self.directory);
+        self.mine.waking.spawn(async move { clockwork::wake_all(&directory, &shards).await });
+    }
+
+    /// Waits until everything that was taken is awake.
+    pub(crate) async fn awake(&mut self) {
+        while self.mine.waking.join_next().await.is_some() {}
+    }
+
+    /// Somebody else may own `shard`: nothing more is done for it.
+    pub(super) fn give_up(&mut self, shard: u16) {
+        self.mine.serving.remove(&shard);
+        let Some(view) = self.mine.views.get_mut(&shard) else { return };
+        if view.ours.take().is_some() {
+            // Its lease is seen anew, for as long as it says that it lasts.
+            view.since = self.mine.began.elapsed();
+        }
+        self.placement.lose(shard);
+        self.directory.drop_shard(shard);
+    }
+
+    fn say(&mut self) {
+        if self.mine.said_at.is_some_and(|at| at.elapsed() < SAY) {
+            return;
+        }
+        self.mine.said_at = Some(Instant::now());
+        self.card.send_modify(|card| {
+            card.shards = self.placement.owned().len();
+            card.awake = self.directory.awake();
+            card.broken = self.directory.broken().len();
+        });
+        self.card.borrow().say(&*self.deps.wire);
+    }
+}

@@ -1,0 +1,75 @@
+//! Taking shards that are free.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{aggregate::Outage, at::At, cluster::Subject, ports::Unavailable};
+use futures_util::{StreamExt, stream};
+
+use super::shepherd::{ABREAST, Shepherd};
+use crate::remote::Commands;
+
+impl Shepherd {
+    /// Takes shards: the epoch is read, then the lease is taken, then the epoch raised if it is
+    /// still the one that was read.
+    pub(super) async fn take(
+        &mut self,
+        leases: Vec<(u16, Option<u64>)>,
+    ) -> Result<Vec<u16>, Unavailable> {
+        let shards = self.deps.shards.shards().await?;
+        let epochs: HashMap<u16, u64> =
+            shards.into_iter().map(|shard| (shard.id, shard.epoch)).collect();
+        let mut ours = HashMap::new();
+        for (shard, sent_at, put) in self.put(leases).await {
+            if let Ok(revision) = put {
+                ours.insert(shard, (revision, sent_at));
+            }
+        }
+        let wanted: Vec<(u16, u64)> =
+            ours.keys().map(|shard| (*shard, epochs.get(shard).copied().unwrap_or(0))).collect();
+        let now = self.deps.clock.now();
+        let name = self.card.borrow().name.clone();
+        let taken = self.deps.shards.take_after(&wanted, &name, now).await?;
+        let ids: Vec<u16> = taken.iter().map(|(shard, _)| *shard).collect();
+        let mut outages = HashMap::<u16, Vec<Outage>>::new();
+        for (shard, outage) in self.deps.shards.outages_of(&ids, At(0)).await? {
+            outages.entry(shard).or_default().push(outage);
+        }
+        let mut begun = vec![];
+        for (shard, epoch) in taken {
+            let Some((revision, sent_at)) = ours.remove(&shard) else { continue };
+            let outages = outages.remove(&shard).unwrap_or_default();
+            if sent_at.elapsed() < self.terms().give_up() {
+                self.hold(shard, revision, sent_at);
+                self.placement.begin(shard, epoch, outages, now);
+                begun.push(shard);
+            }
+        }
+        self.serve(&begun).await;
+        // Whoever was quicker has them; they are not ours to keep from others.
+        for (shard, (revision, _)) in ours {
+            self.deps.leases.release(shard, revision).await.ok();
+        }
+        if !begun.is_empty() {
+            tracing::info!(shards = begun.len(), "this node took shards");
+        }
+        Ok(begun)
+    }
+
+    async fn serve(&mut self, shards: &[u16]) {
+        let (wire, directory) = (&self.deps.wire, &self.directory);
+        let serve = |shard: u16| async move {
+            let commands = Arc::new(Commands::new(directory, shard));
+            (shard, wire.serve(Subject::Commands(shard), commands).await)
+        };
+        let served = stream::iter(shards.to_vec()).map(serve).buffer_unordered(ABREAST);
+        for (shard, served) in served.collect::<Vec<_>>().await {
+            match served {
+                Ok(serving) => drop(self.mine.serving.insert(shard, serving)),
+                Err(error) => {
+                    tracing::warn!(shard, %error, "a shard cannot be served");
+                    self.give_up(shard);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `cluster`: one to look at. Kill nodes, stop NATS, and watch.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use loadtests::{
+    cluster::Cluster,
+    proxy::{Proxy, Weather, upstream},
+    server::{EMAIL, PASSWORD},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// The program.
+    #[arg(long)]
+    spawn: PathBuf,
+    #[arg(long, default_value_t = 3)]
+    nodes: usize,
+    /// Where all nodes are reached, whichever answers.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: std::net::SocketAddr,
+}
+
+#[expect(clippy::print_stdout, reason = "this command's answer")]
+pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
+    let cluster = Cluster::start(&config.spawn, config.nodes, &[]).await?;
+    let nodes = cluster.urls().iter().map(|url| upstream(url)).collect::<anyhow::Result<_>>()?;
+    let front = Proxy::start_at(config.listen, nodes, Weather::default(), 0).await?;
+    println!("Polycode, as one: {}", front.url());
+    println!("sign in as {EMAIL} with \"{PASSWORD}\"; the page \"Server\" shows the nodes");
+    for node in &cluster.nodes {
+        let pid = node.server.pid().unwrap_or_default();
+        println!("  {}: {}  (kill -9 {pid})", node.name, node.server.url);
+    }
+    println!("  PostgreSQL: {}", cluster.postgres.url());
+    println!(
+        "  NATS: {}  (process {})",
+        cluster.nats.url(),
+        cluster.nats.pid().unwrap_or_default()
+    );
+    if let Some(redis) = &cluster.redis {
+        println!("  Redis: {}  (process {})", redis.url(), redis.pid().unwrap_or_default());
+    }
+    println!("Ctrl-C ends all of it.");
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        _ = told.recv() => {}
+    }
+    Ok(vec![])
+}

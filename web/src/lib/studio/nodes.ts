@@ -1,0 +1,35 @@
+/** What `GET /api/v1/status` answers. Moments in milliseconds since 1970. */
+export interface Status {
+  at: number;
+  nodes: NodeStatus[];
+  owners: { name: string; shards: number; epochs: [number, number]; alive_at: number | null }[];
+  /** How many shards nobody owns just now. */
+  free: number;
+}
+
+export interface NodeStatus {
+  id: string;
+  name: string;
+  version: number;
+  roles: ('gateway' | 'actors' | 'runner')[];
+  started_at: number;
+  is_leaving: boolean;
+  trouble: string | null;
+  shards: number;
+  awake: number;
+  broken: number;
+  sockets: number;
+  runs: number;
+  broken_streams: { stream: string; why: string }[];
+  outages: { from: number; to: number; shards: number }[];
+}
+
+/** The outages of all nodes, the newest first; one that several nodes know of is one. */
+export function outages(nodes: readonly NodeStatus[]): { from: number; to: number; shards: number }[] {
+  const all = new Map<string, { from: number; to: number; shards: number }>();
+  for (const one of nodes.flatMap(node => node.outages)) {
+    const key = `${one.from} ${one.to}`;
+    all.set(key, { ...one, shards: one.shards + (all.get(key)?.shards ?? 0) });
+  }
+  return [...all.values()].sort((a, b) => b.from - a.from);
+}
