@@ -114,10 +114,11 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
     sitting.until(|frame| says(frame, r#""by":60000"#)).await?;
     sitting.ask(to, json!({ "type": "hand_in", "seat": seat })).await?;
     creator.until(|frame| says(frame, "test_finished")).await?;
-    setting.server.stop().await?;
-    for socket in [&mut creator, &mut sitting] {
-        socket.until(|frame| frame["type"] == "bye").await?;
-    }
+    // While it stops: what is not read by then is gone with it.
+    let is_bye = |frame: &Value| frame["type"] == "bye";
+    let (creators, candidates, stopped) =
+        tokio::join!(creator.until(is_bye), sitting.until(is_bye), setting.server.stop());
+    (creators?, candidates?, stopped?);
     let seen: BTreeSet<_> = creator.seen.union(&sitting.seen).map(String::as_str).collect();
     for kind in [
         "rows",
