@@ -2,6 +2,7 @@
 //! somebody watches.
 
 mod boards;
+mod pass;
 mod presence;
 mod ring;
 mod rows;
@@ -26,11 +27,11 @@ use domain::{
     stream::Stream,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
-use serde::Serialize;
 use tokio::task::JoinSet;
 
 pub use self::{
     boards::Boards,
+    pass::{pass, tell_gateways},
     presence::{Here, ROLL_EVERY, Roll},
     ring::Ring,
     standings::{Sitting, Standings},
@@ -59,23 +60,6 @@ impl Drop for Board {
     fn drop(&mut self) {
         self.0.stop(Some("nobody watches".to_owned()));
     }
-}
-
-/// Tells a campaign's board something that is not stored.
-pub fn pass(deps: &Deps, campaign: CampaignId, key: String, row: &impl Serialize) {
-    tell(deps, Topic::Candidates(campaign), key, row);
-}
-
-/// Tells all gateways something that is not stored.
-pub fn tell_gateways(deps: &Deps, key: String, row: &impl Serialize) {
-    tell(deps, Topic::Gateways, key, row);
-}
-
-fn tell(deps: &Deps, topic: Topic, key: String, row: &impl Serialize) {
-    let row = serde_json::to_vec(row).expect("rows are plain data");
-    let rows = vec![(key, Some(row.into()))];
-    let frame = RowsFrame { topic, epoch: 0, seq: 0, prev: None, reset: false, more: false, rows };
-    deps.bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
 }
 
 impl Board {

@@ -12,10 +12,12 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
+    time::timeout,
 };
 
-/// How long the head of a request may take, from the first moment of waiting for it.
+/// How long the first byte of a connection may take, and the head of a request from its first byte on.
 const HEAD: Duration = Duration::from_secs(15);
 /// How long it waits when the system has no room for another connection.
 const FULL: Duration = Duration::from_millis(100);
@@ -25,6 +27,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     let (mut connections, graceful) = (JoinSet::new(), GracefulShutdown::new());
+    let (say_stop, stopping) = watch::channel(false);
     let service = TowerToHyperService::new(router.into_service::<Incoming>());
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -32,10 +35,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             () = &mut stop => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             stream = next(&listener) => {
-                let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service.clone());
-                let served = graceful.watch(served.into_owned());
+                let (builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
+                let stopping = stopping.clone();
                 connections.spawn(async move {
-                    if let Err(error) = served.await {
+                    if !begins(&stream, stopping).await {
+                        return;
+                    }
+                    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                    if let Err(error) = watcher.watch(served.into_owned()).await {
                         tracing::debug!(%error, "a connection was cut");
                     }
                 });
@@ -43,7 +50,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         }
     }
     drop(listener);
+    say_stop.send_replace(true);
     graceful.shutdown().await;
+}
+
+/// Whether anything comes; the library's own time for the head begins with its first byte.
+async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<bool>) -> bool {
+    let mut first = [0];
+    tokio::select! {
+        read = timeout(HEAD, stream.peek(&mut first)) => matches!(read, Ok(Ok(1))),
+        _ = stopping.wait_for(|stopping| *stopping) => false,
+    }
 }
 
 async fn next(listener: &TcpListener) -> TcpStream {

@@ -89,15 +89,24 @@ pub struct KeyedRow {
 impl Socket {
     /// Opens a socket with the cookies of `browser`.
     pub async fn open(browser: &Http) -> anyhow::Result<Self> {
-        Self::open_from(browser, None).await
+        Self::open_as(browser, "/ws?v=1", None).await
+    }
+
+    /// Opens a socket at another path.
+    pub async fn open_at(browser: &Http, path: &str) -> anyhow::Result<Self> {
+        Self::open_as(browser, path, None).await
     }
 
     /// Opens a socket as a page of the site `origin` would.
     pub async fn open_from(browser: &Http, origin: Option<&str>) -> anyhow::Result<Self> {
+        Self::open_as(browser, "/ws?v=1", origin).await
+    }
+
+    async fn open_as(browser: &Http, path: &str, origin: Option<&str>) -> anyhow::Result<Self> {
         let host = browser.base().trim_start_matches("http://");
         let stream = TcpStream::connect(host).await.context("connecting")?;
         stream.set_nodelay(true)?;
-        Self::open_on(stream, browser, origin).await
+        Self::open_on(stream, browser, path, origin).await
     }
 
     /// Opens a socket of which the system keeps as little as it can for who does not read.
@@ -106,16 +115,17 @@ impl Socket {
         let narrow = TcpSocket::new_v4()?;
         narrow.set_recv_buffer_size(1)?;
         let stream = narrow.connect(host.parse()?).await.context("connecting")?;
-        Self::open_on(stream, browser, None).await
+        Self::open_on(stream, browser, "/ws?v=1", None).await
     }
 
     async fn open_on(
         stream: TcpStream,
         browser: &Http,
+        path: &str,
         origin: Option<&str>,
     ) -> anyhow::Result<Self> {
         let host = browser.base().trim_start_matches("http://");
-        let mut request = format!("ws://{host}/ws?v=1").into_client_request()?;
+        let mut request = format!("ws://{host}{path}").into_client_request()?;
         let cookies = HeaderValue::from_str(&browser.cookies())?;
         request.headers_mut().insert(header::COOKIE, cookies);
         if let Some(origin) = origin {

@@ -2,6 +2,7 @@
 //! creator decides; how candidates do is in their own sessions.
 
 mod command;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +10,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::command::{Command, Event, Gifted, Refusal};
+pub use self::{
+    command::{Command, Event, Gifted, Refusal},
+    settings::{CampaignRow, InvitedRow, QuestionHead, Settings, WallNames},
+};
 use crate::{
     aggregate::{Aggregate, REACTIONS_PAGE, Reaction, Times},
     at::{At, Ms},
-    ids::{CampaignId, PersonId, SessionId, TestId},
+    ids::{CampaignId, PersonId, SessionId},
     plan::Plan,
     rows::{RowChange, Topic},
     session::{self, Terms},
@@ -28,56 +32,6 @@ pub const TAGS_MAX: usize = 20;
 pub const REASON_MAX: usize = 200;
 /// The longest and the shortest time that a test may be given.
 const TIME_ALLOWED_MAX: Ms = Ms(7 * 24 * 3_600_000);
-
-/// What a creator sets for all candidates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-pub struct Settings {
-    pub title: String,
-    /// IANA name of the zone in which dates are shown, such as `Europe/Paris`.
-    pub zone: String,
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub opens_at: Option<At>,
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub closes_at: Option<At>,
-    /// In ms.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub time_allowed: Ms,
-    /// May be sat on a screen under 600 pixels.
-    pub allow_small_screen: bool,
-    pub wall: WallNames,
-    /// Until when links open that are issued from now on; without it, for 90 days.
-    #[serde(default)]
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub links_expire_at: Option<At>,
-    /// From then on the wall tells only that somebody tried; `None` shows, or reveals, everything.
-    #[serde(default)]
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub wall_frozen_at: Option<At>,
-    /// Candidates see on their own page where they stand on the wall, if there is one.
-    #[serde(default)]
-    pub shows_place: bool,
-}
-
-impl Settings {
-    /// Whether candidates are told where they stand.
-    pub fn tells_places(&self) -> bool {
-        self.shows_place && self.wall != WallNames::Off
-    }
-}
-
-/// What the wall calls people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(rename_all = "snake_case")]
-pub enum WallNames {
-    /// There is no wall.
-    #[default]
-    Off,
-    Names,
-    Initials,
-    Aliases,
-}
 
 /// The state, folded from events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,45 +60,6 @@ pub struct Candidate {
     pub is_removed: bool,
 }
 
-/// Row `campaign` of `campaign.<id>`, and the campaign's row in the list of all.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-pub struct CampaignRow {
-    #[cfg_attr(test, ts(type = "string"))]
-    pub campaign: CampaignId,
-    #[cfg_attr(test, ts(type = "string"))]
-    pub owner: PersonId,
-    pub settings: Settings,
-    #[cfg_attr(test, ts(type = "string | null"))]
-    pub test: Option<TestId>,
-    pub test_version: u32,
-    pub test_title: String,
-    pub questions: Vec<QuestionHead>,
-    pub candidates: usize,
-    pub is_paused: bool,
-    #[serde(default)]
-    pub pause_reason: Option<String>,
-    pub is_archived: bool,
-    pub edition: u32,
-}
-
-/// A question, as results are headed by it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-pub struct QuestionHead {
-    pub title: String,
-    #[cfg_attr(test, ts(type = "number"))]
-    pub points: crate::points::Points,
-    pub tags: Vec<String>,
-}
-
-/// Row `candidate.<session>` of `campaign.<id>`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct InvitedRow {
-    pub session: SessionId,
-    pub tags: Vec<String>,
-}
-
 impl Aggregate for Campaign {
     type Command = Command;
     type Event = Event;
@@ -156,7 +71,7 @@ impl Aggregate for Campaign {
     fn decide(&self, command: Command, _times: Times) -> Result<Vec<Event>, Refusal> {
         match command {
             Command::Create { owner, settings } if self.owner.is_none() => {
-                Ok(vec![Event::Created { owner, settings: checked(settings)? }])
+                Ok(vec![Event::Created { owner, settings: settings.checked()? }])
             }
             Command::Create { .. } => Err(Refusal::AlreadyCreated),
             _ if self.owner.is_none() => Err(Refusal::NoSuchCampaign),
@@ -257,7 +172,7 @@ impl Campaign {
         match command {
             Command::Create { .. } | Command::Restore => Ok(vec![]),
             Command::Configure { settings } => {
-                let settings = checked(settings)?;
+                let settings = settings.checked()?;
                 let changed = settings != self.settings;
                 Ok(changed.then_some(Event::Configured { settings }).into_iter().collect())
             }
@@ -426,22 +341,6 @@ fn tell(
 ) -> Reaction {
     let command = serde_json::to_value(command).expect("commands are plain data");
     Reaction { name, to: Stream::Session(session), command, may_be_refused }
-}
-
-fn checked(settings: Settings) -> Result<Settings, Refusal> {
-    let length = settings.title.trim().chars().count();
-    if !(1..=200).contains(&length) || 64 < settings.zone.len() {
-        return Err(Refusal::BadTitle);
-    }
-    if !(Ms(1_000)..=TIME_ALLOWED_MAX).contains(&settings.time_allowed) {
-        return Err(Refusal::BadTimeAllowed);
-    }
-    match (settings.opens_at, settings.closes_at) {
-        (Some(opens_at), Some(closes_at)) if closes_at <= opens_at => {
-            Err(Refusal::DeadlineBeforeStart)
-        }
-        _ => Ok(settings),
-    }
 }
 
 /// What is given to one.

@@ -70,13 +70,13 @@ impl Frame {
         let bit = if self.is_masked { 0x80 } else { 0 };
         let mut bytes = vec![self.first];
         match length {
-            0..=125 => bytes.push(bit | u8::try_from(length).unwrap()),
+            0..=125 => bytes.push(bit + u8::try_from(length).unwrap()),
             126..=65_535 => {
-                bytes.push(bit | 126);
+                bytes.push(bit + 126);
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {
-                bytes.push(bit | 127);
+                bytes.push(bit + 127);
                 bytes.extend(length.to_be_bytes());
             }
         }

@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use domain::frame::{VERSION, close};
+use domain::{
+    frame::{VERSION, close},
+    people::Role,
+};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 use tokio::{net::TcpStream, time::Instant};
@@ -59,7 +62,9 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Respons
 async fn let_in(app: Shared, caller: Caller, since: Instant, stream: TcpStream, first: Bytes) {
     let address = stream.peer_addr().ok().map(|address| Key::Address(address.ip()));
     let keys = caller.all().into_iter().map(Key::from).chain(caller.tokens().map(Key::Token));
-    let door = app.live.doors.open(keys.chain(address).collect(), since);
+    let role = caller.person.as_ref().map(|person| person.role);
+    let is_administrator = role == Some(Role::Administrator);
+    let door = app.live.doors.open(keys.chain(address).collect(), is_administrator, since);
     let outbox = Outbox::new(stream);
     match door {
         Ok(door) => serve(app, caller, door, outbox, first).await,

@@ -93,11 +93,8 @@ impl Connection {
     /// A candidate's own things come before everything else when many come back at once.
     fn rank(&self, topic: Topic) -> Rank {
         let own = self.caller.candidate;
-        let is_own = match topic {
-            Topic::Of(Stream::Session(session)) => own == Some(session),
-            Topic::Output(_) | Topic::Place(_) => own.is_some(),
-            _ => false,
-        };
-        if is_own { Rank::Candidate } else { Rank::Other }
+        let is_session = own.is_some_and(|own| topic == Topic::Of(Stream::Session(own)));
+        let is_beside = own.is_some() && matches!(topic, Topic::Output(_) | Topic::Place(_));
+        if is_session || is_beside { Rank::Candidate } else { Rank::Other }
     }
 }

@@ -122,6 +122,18 @@ test('whoever has just become somebody else gets another socket', () => {
   expect(other.heard('watch')).toHaveLength(1);
 });
 
+test('who signs out watches nothing any more, and is connected again once they watch', () => {
+  const { live, server } = connected();
+  live.unwatch(live.watch('monitor.1'));
+  server.close(4_501);
+  expect(live.link).toBe('closed');
+  live.reopen();
+  expect(FakeSocket.all).toHaveLength(1);
+  live.watch('monitor.1');
+  FakeSocket.all[1]!.open();
+  expect(live.link).toBe('live');
+});
+
 test('silence is a lost link', async () => {
   const { live } = connected();
   await vi.advanceTimersByTimeAsync(15_000);

@@ -1,5 +1,4 @@
 import { getContext, setContext } from 'svelte';
-import { SvelteMap } from 'svelte/reactivity';
 import { clock, type Clock } from './clock.svelte';
 import { random_id } from './ids';
 import { Topic, type Merge, type Window } from './topic.svelte';
@@ -44,7 +43,7 @@ export class Live {
   #failures = 0;
   #retry_after_ms = 0;
   #heard_at = 0;
-  #topics = new SvelteMap<string, Topic>();
+  #topics = new Map<string, Topic>();
   #asked = new Map<string, Asked>();
   #timers: { retry?: ReturnType<typeof setTimeout>; ping?: ReturnType<typeof setInterval> } = {};
   readonly #url: string;
@@ -66,11 +65,6 @@ export class Live {
     if (topic.watchers === 1 || options.window) this.#send(topic.request());
     this.open();
     return topic;
-  }
-
-  /** A topic that is watched already. */
-  topic(name: string): Topic | undefined {
-    return this.#topics.get(name);
   }
 
   /** Looks at other rows of a watched topic; without a window at its beginning. */
@@ -123,12 +117,14 @@ export class Live {
     this.#connect();
   }
 
-  /** Connects anew: whoever is here has just become somebody else. */
+  /** Connects anew, if there is something to connect for: whoever is here has just become somebody else. */
   reopen(): void {
     this.#stop();
     this.closed_code = null;
+    this.link = 'connecting';
     const socket = this.#socket;
-    this.#connect();
+    this.#socket = undefined;
+    if (this.#topics.size > 0 || this.#asked.size > 0) this.#connect();
     socket?.close(1000);
   }
 

@@ -1,0 +1,34 @@
+import { untrack } from 'svelte';
+import type { Live } from '$lib/live.svelte';
+import type { Topic } from '$lib/topic.svelte';
+import type { WallRow, WallYou } from '$lib/wire';
+
+/** Where the candidate stands on their campaign's wall, while it tells them. Made in a component, with which it ends. */
+export class Place {
+  #topic: Topic | undefined = $state.raw();
+
+  constructor(live: Live, campaign: () => string | null) {
+    $effect(() => {
+      const of = campaign();
+      if (of === null) return;
+      const topic = untrack(() => live.watch(`place.${of}`));
+      this.#topic = topic;
+      return () => {
+        this.#topic = undefined;
+        live.unwatch(topic);
+      };
+    });
+  }
+
+  get you(): WallYou | undefined {
+    return this.#topic?.row<WallYou>('you');
+  }
+  get own(): WallRow | undefined {
+    return this.you && this.#topic?.row<WallRow>(this.you.key);
+  }
+  /** Who stands around them, in order of rank. */
+  get rows(): [key: string, row: WallRow][] {
+    const rows = [...(this.#topic?.rows ?? [])] as [string, WallRow][];
+    return rows.filter(([key]) => key !== 'you').sort(([, a], [, b]) => a.rank - b.rank || a.name.localeCompare(b.name));
+  }
+}
