@@ -6,8 +6,8 @@ CARGO := cargo --quiet
 
 SEEDS := 1000
 
-# How long the soaks last, in minutes.
-MINUTES := 10
+# How long each soak lasts, in minutes.
+MINUTES := 60
 
 .PHONY: simulate cluster soak soak-cluster bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
@@ -48,6 +48,18 @@ rust-test: web
 	cargo nextest run --workspace --no-fail-fast
 
 # A cluster in one process under seeded faults: many seeds, or with `SEED=n` one, with its log.
+# Ten minutes and more of a cluster at work, one fault after the other; the ledger in target/soak says
+# what happened, and the next call goes on behind it.
+soak-cluster: web
+	$(CARGO) build --release -p gateway -p loadtests
+	ulimit -n 8192 && ./target/release/loadtests soak --spawn target/release/polycode --minutes $(MINUTES)
+
+# PostgreSQL, NATS, Redis and three nodes on this machine; prints where they are. Ctrl-C ends them.
+cluster: prerequisites web
+	@sh scripts/test-prerequisites.sh
+	$(CARGO) build --release -p gateway -p loadtests
+	./target/release/loadtests cluster --spawn target/release/polycode
+
 simulate:
 	$(CARGO) build --profile simulate -p simulation
 	./target/simulate/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
@@ -123,11 +135,10 @@ bench-recovery: web
 
 # For so many minutes each: links are cut and the server is killed, then sockets come and go; in
 # the end nothing may be lost, and nothing left over.
-SOAK_MINUTES := 60
-soak: web
+soak: soak-cluster web
 	$(CARGO) build --release -p gateway -p loadtests
-	ulimit -n 8192 && ./target/release/loadtests recovery --spawn target/release/polycode --minutes $(SOAK_MINUTES)
-	ulimit -n 8192 && ./target/release/loadtests churn --spawn target/release/polycode --minutes $(SOAK_MINUTES)
+	ulimit -n 8192 && ./target/release/loadtests recovery --spawn target/release/polycode --minutes $(MINUTES)
+	ulimit -n 8192 && ./target/release/loadtests churn --spawn target/release/polycode --minutes $(MINUTES)
 
 bench-runner:
 	$(CARGO) build --release -p runner --bins --examples

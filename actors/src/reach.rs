@@ -102,7 +102,7 @@ pub(crate) async fn pass(
 }
 
 fn away() -> Why {
-    Why::new("unreachable", "this run cannot be reached just now")
+    Why::new("run_unreachable", "this run cannot be reached just now")
 }
 
 /// What a run has printed so far, wherever it goes on; `None` if it goes on nowhere.
