@@ -127,8 +127,8 @@ impl Node {
         shepherd.look().await;
         shepherd.awake().await;
         if options.is_alone && placement.owned().len() < usize::from(SHARDS) {
-            let why = anyhow::anyhow!("not all shards could be taken");
-            return Err(Unavailable(why).into());
+            let why = || Unavailable(anyhow::anyhow!("not all shards could be taken"));
+            return Err(shepherd.mine.failed.take().unwrap_or_else(why).into());
         }
         tasks.spawn(shepherd.run());
         let (at, printed) = (Arc::clone(&directory), Arc::clone(&outputs));

@@ -61,7 +61,10 @@ pub(crate) async fn ask(
     let body = serde_json::to_vec(&request).expect("commands are plain data");
     let answer = match wire.call(Subject::Commands(to.shard()), body.into(), CALL).await {
         Err(CallError::NobodyServes) => return Ok(None),
-        answer => answer?,
+        answer => answer.inspect_err(|error| {
+            let (command_id, shard) = (meta.command_id, to.shard());
+            tracing::warn!(%to, shard, command.id = %command_id, %error, "no answer of its owner");
+        })?,
     };
     match serde_json::from_slice(&answer) {
         Ok(Reply::Answer(answer)) => Ok(Some(answer)),

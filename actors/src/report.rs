@@ -28,6 +28,8 @@ const TOLD_MAX: usize = 100;
 /// What a node knows of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// Shards that it owns.
+    pub owned: Vec<u16>,
     pub broken: Vec<Broken>,
     pub outages: Vec<Lapse>,
 }
@@ -69,15 +71,20 @@ impl Report {
         }
         let newest = lapses.into_iter().rev().take(TOLD_MAX);
         let outages = newest.map(|((from, to), shards)| Lapse { from, to, shards }).collect();
-        Self { broken: broken.collect(), outages }
+        let owned = directory.placement().owned().into_iter().map(|(shard, _)| shard).collect();
+        Self { owned, broken: broken.collect(), outages }
     }
+}
+
+/// What `node` knows of itself, if it answers.
+pub(crate) async fn of(wire: &dyn Wire, node: NodeId) -> Option<Report> {
+    let answer = wire.call(Subject::Status(node), Bytes::new(), PATIENCE).await.ok()?;
+    serde_json::from_slice(&answer).ok()
 }
 
 /// What all of `nodes` know of themselves; of those that do not answer, nothing.
 pub async fn all(wire: &Arc<dyn Wire>, nodes: &[NodeCard]) -> Vec<(NodeId, Report)> {
-    let asked = nodes.iter().map(|node| async move {
-        let answer = wire.call(Subject::Status(node.id), Bytes::new(), PATIENCE).await.ok()?;
-        Some((node.id, serde_json::from_slice(&answer).ok()?))
-    });
+    let asked =
+        nodes.iter().map(|node| async move { Some((node.id, of(&**wire, node.id).await?)) });
     join_all(asked).await.into_iter().flatten().collect()
 }

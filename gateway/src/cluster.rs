@@ -40,7 +40,7 @@ pub(crate) fn cache(config: &config::Cluster) -> anyhow::Result<Option<Arc<dyn C
     let Some(url) = config.redis.clone() else { return Ok(None) };
     let options = redis::Options {
         url,
-        cluster: config.cluster.parse().map_err(|error| wrong(format!("--cluster: {error}")))?,
+        cluster: config.name.parse().map_err(|error| wrong(format!("--cluster: {error}")))?,
         credentials: config.redis_credentials.as_deref().map(credentials).transpose()?,
         ca: None,
         answer_max: redis::ANSWER_MAX,
@@ -84,7 +84,7 @@ pub(crate) async fn connect(config: &config::Cluster) -> anyhow::Result<Option<N
     }
     let options = Options {
         urls: config.nats.clone(),
-        cluster: config.cluster.parse().map_err(|error| wrong(format!("--cluster: {error}")))?,
+        cluster: config.name.parse().map_err(|error| wrong(format!("--cluster: {error}")))?,
         credentials: config.nats_credentials.as_deref().map(credentials).transpose()?,
         tls: config.nats_ca.clone().map(|ca| Tls {
             ca,

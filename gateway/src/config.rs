@@ -81,8 +81,8 @@ pub(crate) struct Cluster {
     #[arg(long, env = "POLYCODE_NATS_KEY", requires = "nats_certificate")]
     pub(crate) nats_key: Option<PathBuf>,
     /// The cluster's name: several can share one NATS.
-    #[arg(long, env = "POLYCODE_CLUSTER", default_value = "polycode")]
-    pub(crate) cluster: String,
+    #[arg(long = "cluster", env = "POLYCODE_CLUSTER", default_value = "polycode")]
+    pub(crate) name: String,
     /// How people call this node; by default the address that it listens on.
     #[arg(long, env = "POLYCODE_NODE")]
     pub(crate) node: Option<String>,
@@ -155,8 +155,8 @@ pub(crate) struct Runs {
     #[arg(long, env = "POLYCODE_CACHE_MIB", default_value_t = 512)]
     pub(crate) cache_mib: u64,
     /// Judges without running anything, for load tests of everything else.
-    #[arg(long, hide = true)]
-    pub(crate) fake_runs: bool,
+    #[arg(long = "fake-runs", hide = true)]
+    pub(crate) fake: bool,
 }
 
 /// How to run what others serve.
@@ -237,5 +237,5 @@ pub(crate) enum Runner {
     /// Says what this machine gives for running code safely, and what is missing.
     Check,
     /// Runs what waits in a cluster, and does nothing else: without a database, by NATS alone.
-    Serve(Outpost),
+    Serve(Box<Outpost>),
 }

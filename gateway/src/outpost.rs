@@ -26,7 +26,7 @@ pub(crate) async fn run(data: &Path, config: &config::Outpost) -> anyhow::Result
     let workers = serve::workers(&config.runs);
     let name = config.cluster.node.as_deref().unwrap_or("runner");
     let outpost = Outpost::start(ports, name, workers, config.data_mib << 20);
-    tracing::info!(workers, cluster = config.cluster.cluster, "running what waits");
+    tracing::info!(workers, cluster = config.cluster.name, "running what waits");
     serve::told_to_stop().await;
     tracing::info!("stopping: runs that go on are awaited");
     outpost.finish(serve::RUNS_FINISH).await;

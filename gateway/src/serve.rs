@@ -17,7 +17,10 @@ use runner::{FakeSandbox, NamespaceSandbox};
 #[cfg(debug_assertions)]
 use storage::sqlite::Sync;
 use storage::{SystemClock, cached::CachedPeople, sqlite};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
 
 use crate::{
     api,
@@ -46,9 +49,7 @@ pub(crate) async fn run(
     database: Option<&str>,
     config: config::Serve,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let socket = bind(config.listen)?;
     let url = config.url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
     let (app, store) = start(data, database, &config, url.clone()).await?;
     if config.demo {
@@ -59,10 +60,22 @@ pub(crate) async fn run(
     if config.cluster.nats.is_empty() {
         offer_setup(&app).await?;
     }
-    listen(listener, &app).await?;
+    listen(socket.listen(BACKLOG)?, &app).await?;
     app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
     Ok(())
+}
+
+/// How many connections wait to be taken.
+const BACKLOG: u32 = 4_096;
+
+/// Takes the address, so that whoever has it already is found out first, and lets nobody in yet: who
+/// comes before everything is there is refused at once, and goes to another node.
+fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(socket)
 }
 
 /// Serves on ports that somebody else made, until it is told to stop; runs nothing.
@@ -194,7 +207,7 @@ type Languages = Vec<(Language, String)>;
 
 /// The walls of this machine; `None` where nothing is run.
 pub(crate) async fn walls(config: &config::Runs) -> anyhow::Result<Option<NamespaceSandbox>> {
-    if config.fake_runs {
+    if config.fake {
         return Ok(None);
     }
     let sandbox = NamespaceSandbox::new(runner::Config {
@@ -288,7 +301,7 @@ pub(crate) async fn import(
         runs: config::Runs {
             workers: Some(0),
             cache_mib: 0,
-            fake_runs: true,
+            fake: true,
             python_fork_server: config::Switch::Off,
             isolation: config::Isolation::BestEffort,
         },

@@ -29,7 +29,7 @@ pub(crate) async fn run(config: &config::Cluster, json: bool) -> anyhow::Result<
     tokio::time::timeout(LISTEN, members.listen(&*wire)).await.ok();
     let nodes = members.all();
     if nodes.is_empty() {
-        return Err(wrong(format!("no node of the cluster \"{}\" is heard", config.cluster)));
+        return Err(wrong(format!("no node of the cluster \"{}\" is heard", config.name)));
     }
     let reports = report::all(&wire, &nodes).await;
     say(&nodes, &reports, json)

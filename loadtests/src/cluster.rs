@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long it may take until every shard has an owner.
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 
 /// See the module. Dropping it ends everything.
 pub struct Cluster {
@@ -27,7 +27,8 @@ pub struct Cluster {
     pub postgres: Scratch,
     pub nats: Service,
     pub redis: Option<Service>,
-    _dir: TempDir,
+    /// Of what nodes keep besides, and of their logs; it goes with them.
+    dir: TempDir,
 }
 
 /// One node and its own ways to what it shares with others.
@@ -56,7 +57,7 @@ impl Cluster {
         let database = postgres.url();
         let admin = Launch::new(binary, false).knowing("POLYCODE_DATABASE", &database);
         create_admin_by(&admin, &dir.path().join("admin")).await?;
-        let mut cluster = Self { nodes: vec![], postgres, nats, redis, _dir: dir };
+        let mut cluster = Self { nodes: vec![], postgres, nats, redis, dir };
         let started = (1..=count).map(|n| cluster.node(binary, n, more));
         let started = futures_util::future::join_all(started).await;
         cluster.nodes = started.into_iter().collect::<anyhow::Result<_>>()?;
@@ -88,7 +89,7 @@ impl Cluster {
         for argument in more {
             launch = launch.with(argument);
         }
-        let server = Server::launch(launch, &self._dir.path().join(&name)).await?;
+        let server = Server::launch(launch, &self.dir.path().join(&name)).await?;
         Ok(Node { name, server, to_nats, to_postgres })
     }
 

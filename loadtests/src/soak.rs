@@ -80,7 +80,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
         let fault = Fault::draw(&mut random, config.nodes, config.only);
         probes.begin_round();
         let healed = play(&mut cluster, &fault, &probes).await;
-        let gap = probes.longest();
+        let (gap, way) = probes.longest();
         let outcome = match &healed {
             Ok(healed) => {
                 heals.push((fault.kind(), *healed, gap));
@@ -92,7 +92,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
             }
         };
         ledger.write(config.seed, round, &fault, healed.ok(), gap, &outcome)?;
-        println!("{round}: {fault:?}: {outcome}, longest answer {} ms", gap.as_millis());
+        println!("{round}: {fault:?}: {outcome}, longest answer {} ms:{way}", gap.as_millis());
         sleep(REST.mul_f64(0.5 + random.f64())).await;
     }
     over.send_replace(true);

@@ -5,10 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use domain::{cluster::Subject, ids::NodeId};
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::shepherd::{PATIENCE, Shepherd};
+use crate::report;
 
+/// How long whoever is given shards has to take them before the next ones follow, and how often it
+/// is asked.
+const TAKEN: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(5);
 /// How many shards are handed over side by side.
 const MOVED_AT_ONCE: usize = 8;
 /// How long the owners of a shard that is handed over have to finish.
@@ -59,9 +64,24 @@ impl Shepherd {
         for (to, shard) in join_all(leases.into_iter().map(release)).await.into_iter().flatten() {
             given.entry(to).or_default().push(shard);
         }
-        for (to, shards) in given {
-            let said = serde_json::to_vec(&shards).expect("numbers");
-            self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
+        for (to, shards) in &given {
+            let said = serde_json::to_vec(shards).expect("numbers");
+            self.deps.wire.tell(Subject::Node(*to), Bytes::from(said));
+        }
+        let taken = given.iter().map(|(to, shards)| self.taken(*to, shards));
+        if timeout(TAKEN, join_all(taken)).await.is_err() {
+            tracing::info!("shards that were handed over are not taken yet");
+        }
+    }
+
+    /// Waits until `to` owns `shards`, so that the next ones do not wait for these.
+    async fn taken(&self, to: NodeId, shards: &[u16]) {
+        loop {
+            let report = report::of(&*self.deps.wire, to).await.unwrap_or_default();
+            if shards.iter().all(|shard| report.owned.contains(shard)) {
+                return;
+            }
+            sleep(LOOK).await;
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Mine {
     /// Who still asks here for a shard that was handed over is told so, until everybody knows.
     pub(super) lingering: VecDeque<(Instant, Box<dyn Serving>)>,
     pub(super) moved: VecDeque<Instant>,
+    /// Why shards could not be taken the last time.
+    pub(crate) failed: Option<Unavailable>,
     pub(super) said_at: Option<Instant>,
     pub(super) checked_at: Option<Instant>,
     pub(super) waking: JoinSet<()>,
@@ -73,6 +75,7 @@ impl Default for Mine {
             serving: HashMap::new(),
             lingering: VecDeque::new(),
             moved: VecDeque::new(),
+            failed: None,
             said_at: None,
             checked_at: None,
             waking: JoinSet::new(),
@@ -234,7 +237,10 @@ impl Shepherd {
         if !takes.is_empty() {
             match self.take(takes).await {
                 Ok(begun) => self.wake(begun),
-                Err(error) => tracing::warn!(%error, "shards cannot be taken"),
+                Err(error) => {
+                    tracing::warn!(%error, "shards cannot be taken");
+                    self.mine.failed = Some(error);
+                }
             }
         }
         self.hand_over_all(&moves).await;

@@ -126,6 +126,6 @@ async fn a_runner_that_comes_back_late_with_a_verdict_ends_it_for_everybody() {
     // It waits again; the first runner is done after all.
     let (submission, lease) = (first.submission, first.lease);
     queue.cast(Msg::Finished { submission, lease, left: Left::Done }).unwrap();
-    let nobody = tokio::time::timeout(Duration::from_secs(30), take(&queue)).await;
+    let nobody = tokio::time::timeout(Duration::from_secs(9), take(&queue)).await;
     assert!(nobody.is_err());
 }

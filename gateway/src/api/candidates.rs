@@ -9,7 +9,7 @@ use domain::{
     campaign::Command,
     command::AnyCommand,
     ids::{CampaignId, PersonId, SessionId},
-    people::{Contact, Who},
+    people::Contact,
     ports::PeopleError,
     rows::Topic,
     session,
@@ -177,8 +177,6 @@ pub(crate) async fn remove(
         return Err(Refusal::new(StatusCode::CONFLICT, "confirm_name", text));
     }
     let removed = campaigns::command(&app, &caller, id, Command::Remove { session }).await?;
-    // Whoever sits with the page open is put out; the link says that it was cancelled.
-    links::put_out(&app, Who::Candidate(session)).await?;
     if !has_started {
         // The address can be invited anew; who opens the old link reads that it was cancelled.
         contact.email = format!("{session}@removed.invalid");

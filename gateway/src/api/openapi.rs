@@ -17,6 +17,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/accounts/{id}/enable", "Let somebody sign in again"),
     ("post", "/accounts/{id}/welcome", "Whose link this is"),
     ("put", "/accounts/{id}/welcome", "Choose a password with a link"),
+    ("get", "/status", "How nodes and shards stand, for administrators"),
     ("get", "/languages", "The programming languages of this server"),
     ("get", "/contents", "List contents"),
     ("post", "/contents", "Create a content"),

@@ -27,6 +27,8 @@ pub(super) struct Probes {
 /// What was answered.
 struct Seen {
     longest: Duration,
+    /// What became of it at each node that was asked.
+    way: String,
     /// For each probe, when it asked for what was answered last.
     asked_at: Vec<Instant>,
 }
@@ -38,7 +40,11 @@ impl Probes {
         over: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let now = Instant::now();
-        let seen = watch::Sender::new(Seen { longest: Duration::ZERO, asked_at: vec![now; COUNT] });
+        let seen = watch::Sender::new(Seen {
+            longest: Duration::ZERO,
+            way: String::new(),
+            asked_at: vec![now; COUNT],
+        });
         let mut probes = JoinSet::new();
         for n in 0..COUNT {
             let mut creator = creator.clone();
@@ -71,9 +77,10 @@ impl Probes {
         seen.wait_for(all).await.ok();
     }
 
-    /// The slowest that was answered since.
-    pub(super) fn longest(&self) -> Duration {
-        self.seen.borrow().longest
+    /// The slowest that was answered since, and its way.
+    pub(super) fn longest(&self) -> (Duration, String) {
+        let seen = self.seen.borrow();
+        (seen.longest, seen.way.clone())
     }
 }
 
@@ -94,15 +101,17 @@ impl Probe {
             }
             let what = if turn.is_multiple_of(2) { "archive" } else { "restore" };
             let asked_at = Instant::now();
-            self.ask(what).await;
-            self.note(asked_at);
+            let way = self.ask(what).await;
+            self.note(asked_at, way);
             sleep(PAUSE).await;
         }
     }
 
-    fn note(&self, asked_at: Instant) {
+    fn note(&self, asked_at: Instant, way: String) {
         self.seen.send_modify(|seen| {
-            seen.longest = seen.longest.max(asked_at.elapsed());
+            if seen.longest < asked_at.elapsed() {
+                (seen.longest, seen.way) = (asked_at.elapsed(), way);
+            }
             if let Some(own) = seen.asked_at.get_mut(self.n) {
                 *own = asked_at;
             }
@@ -110,18 +119,27 @@ impl Probe {
     }
 
     /// Asks one node after the other until it is done. What was done already is refused: good, too.
-    async fn ask(&mut self, what: &str) {
+    async fn ask(&mut self, what: &str) -> String {
+        let mut way = String::new();
         let path = format!("/api/v1/tests/{}/{what}", self.test);
         for turn in self.n.. {
             let at = turn % self.gateways.len().max(1);
             let Some(url) = self.gateways.get(at) else { break };
             let mut browser = self.browser.to(url);
+            let began = Instant::now();
             let asked = timeout(PATIENCE, browser.post(&path, &json!({}))).await;
+            let came = match &asked {
+                Ok(Ok(reply)) => reply.status.as_u16().to_string(),
+                Ok(Err(_)) => "cut".to_owned(),
+                Err(_) => "late".to_owned(),
+            };
+            way = format!("{way} n{}:{came}:{}", at + 1, began.elapsed().as_millis());
             match asked {
                 Ok(Ok(reply)) if reply.status.as_u16() < 500 => break,
                 _ if *self.over.borrow() => break,
                 _ => sleep(Duration::from_millis(20)).await,
             }
         }
+        way
     }
 }

@@ -81,8 +81,8 @@ impl Nats {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(ended) = tasks.try_join_next() {
-            if let Err(error) = ended.map_err(|error| error.is_panic().then_some(error)) {
-                tracing::error!(?error, "a task of the connection to NATS failed");
+            if let Some(error) = ended.err().filter(tokio::task::JoinError::is_panic) {
+                tracing::error!(%error, "a task of the connection to NATS failed");
             }
         }
         tasks.spawn(task)

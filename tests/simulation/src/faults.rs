@@ -145,6 +145,10 @@ pub fn weather<'a>(faults: impl Iterator<Item = &'a Fault>) -> Weather {
 pub fn state<'a>(node: usize, faults: impl Iterator<Item = &'a Fault>) -> State {
     let mut state = State::default();
     for fault in faults {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others are of other nodes, or of none"
+        )]
         match fault.kind {
             Kind::CutFromStore(of) if of == node => state.no_store = true,
             Kind::CutFromWire(of) if of == node => state.no_wire = true,

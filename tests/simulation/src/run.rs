@@ -231,6 +231,10 @@ impl Run {
     }
 
     fn begin(&mut self, kind: Kind) {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others are how things are meanwhile"
+        )]
         match kind {
             Kind::LeasesWiped => {
                 let anew = self.world.chance(500);

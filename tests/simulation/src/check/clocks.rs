@@ -130,8 +130,8 @@ impl<'a> Clock<'a> {
                 let then = self.ran.iter().rfind(|(at, _)| *at <= moment);
                 then.and_then(|(_, ends_at)| *ends_at)
             };
-            let later = self.ran.iter().filter(|(at, _)| outage.to <= *at);
-            let went_on = ends_at(outage.to).or(later.filter_map(|(_, ends_at)| *ends_at).next());
+            let mut later = self.ran.iter().filter(|(at, _)| outage.to <= *at);
+            let went_on = ends_at(outage.to).or(later.find_map(|(_, ends_at)| *ends_at));
             until.is_none_or(|until| outage.to < until)
                 && went_on.is_some()
                 && ends_at(from).is_some_and(|end| from < end)

@@ -96,7 +96,7 @@ fn answered(history: &History, asked: &[&Asked], findings: &mut Findings) {
             let what = format!("{} was acknowledged and is not there", one.command_id);
             findings.add(Rule::AcknowledgedOnce, one.to, what);
         }
-        (Some((seq, None)), None) if seq as usize > log.len() => {
+        (Some((seq, None)), None) if seq > log.len() as u64 => {
             let what = format!("{} was acknowledged as {seq}, which is not there", one.command_id);
             findings.add(Rule::AcknowledgedOnce, one.to, what);
         }

@@ -62,10 +62,9 @@ fn write(world: &World, link: &Link, at: At, mut append: Append) -> Result<(), A
     let to_seq = append.expected_seq + append.events.len() as u64;
     let kinds: Vec<_> = append.events.iter().map(|event| event.kind.clone()).collect();
     match world.plant {
-        Plant::Nothing => {}
         Plant::NoFence => append.epoch = epoch_of(world, stream),
         Plant::Forgetful if world.chance(20) => return Ok(()),
-        Plant::Forgetful => {}
+        Plant::Nothing | Plant::Forgetful => {}
     }
     let answer = world.memory.append(append).now_or_never().expect("memory does not wait");
     let said = match &answer {
