@@ -74,6 +74,7 @@ fn many(arguments: &Arguments) -> u64 {
         }
     });
     let (bad, took) = (bad.load(Ordering::SeqCst), began.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a count in a line for people")]
     let a_minute = arguments.seeds as f64 / took * 60.0;
     println!(
         "{} seeds in {took:.1} s ({a_minute:.0} a minute), {bad} of them broke a promise",
