@@ -9,7 +9,7 @@ SEEDS := 1000
 # How long each soak lasts, in minutes.
 MINUTES := 60
 
-.PHONY: simulate cluster soak soak-cluster bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
+.PHONY: simulate cluster cluster-test soak soak-cluster bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -44,7 +44,7 @@ licences:
 	cargo deny --log-level error check licenses bans sources
 
 rust-test: web
-	$(CARGO) build -p gateway -p runner -p storage --bins --examples
+	$(CARGO) build -p gateway -p runner -p storage -p loadtests --bins --examples
 	cargo nextest run --workspace --no-fail-fast
 
 # A cluster in one process under seeded faults: many seeds, or with `SEED=n` one, with its log.
@@ -66,6 +66,11 @@ simulate:
 
 web-test: web
 	cd web && npm run check && npm test
+
+# The whole story in a browser, on three nodes of which one is killed on the way.
+cluster-test: web
+	$(CARGO) build -p gateway -p loadtests
+	cd web && POLYCODE_E2E=cluster npm run e2e -- e2e/story.spec.ts
 
 browser-test: web
 	$(CARGO) build -p gateway

@@ -36,6 +36,9 @@ pub(crate) struct Config {
     /// Ends after so many faults instead.
     #[arg(long)]
     faults: Option<u32>,
+    /// One fault of each kind, in turns, and then the end.
+    #[arg(long)]
+    each: bool,
     /// Only faults of this kind.
     #[arg(long, value_enum)]
     only: Option<fault::Kind>,
@@ -69,7 +72,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let mut heals: Vec<(fault::Kind, Duration, Duration)> = vec![];
     for round in first.. {
         let done = round - first;
-        let is_over = config.faults.map_or_else(
+        let kinds = u32::try_from(fault::Kind::ALL.len())?;
+        let is_over = config.faults.or(config.each.then_some(kinds)).map_or_else(
             || began.elapsed() > Duration::from_secs_f64(config.minutes * 60.0),
             |faults| faults <= done,
         );
@@ -77,7 +81,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
             break;
         }
         let mut random = Rng::with_seed(config.seed ^ (u64::from(round) << 20));
-        let fault = Fault::draw(&mut random, config.nodes, config.only);
+        let turn = usize::try_from(done)? % fault::Kind::ALL.len();
+        let only = config.only.or(fault::Kind::ALL.get(turn).copied().filter(|_| config.each));
+        let fault = Fault::draw(&mut random, config.nodes, only);
         probes.begin_round();
         let healed = play(&mut cluster, &fault, &probes).await;
         let (gap, way) = probes.longest();

@@ -11,6 +11,7 @@ mod accounts;
 mod bad_frames;
 mod bad_requests;
 mod campaigns;
+mod cluster;
 mod devices;
 mod disk_full;
 mod durability;

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base, type Browser, type Page } from '@playwright/test';
 
+/** With POLYCODE_E2E=cluster each test has three nodes behind one address, of which one is killed on the way. */
+const IS_CLUSTER = process.env.POLYCODE_E2E === 'cluster';
+/** When that happens, after the administrator was made. */
+const KILLED_AFTER_MS = 15_000;
 const PROGRAM = process.env.POLYCODE_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../target'), 'debug/polycode');
 
 /** A server of its own for one test, on a free port, with its data in a temporary directory. */
@@ -14,17 +18,18 @@ export class Server {
   #process: ChildProcess;
   readonly #data: string;
   readonly #options: string[];
+  #said = '';
 
   private constructor(port: number, data: string, options: string[]) {
     this.url = `http://127.0.0.1:${port}`;
     this.#data = data;
-    this.#options = ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, ...options];
+    const listen = ['--listen', `127.0.0.1:${port}`];
+    this.#options = IS_CLUSTER ? ['cluster', '--spawn', PROGRAM, ...listen] : ['serve', '--data', data, ...listen, ...options];
     this.#process = this.#spawn();
     this.setup_link = new Promise(resolve => {
-      let text = '';
       this.#process.stdout?.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-        const link = /http\S+token=\S+/.exec(text)?.[0];
+        this.#said += chunk.toString();
+        const link = /http\S+token=\S+/.exec(this.#said)?.[0];
         if (link) resolve(link);
       });
     });
@@ -49,8 +54,19 @@ export class Server {
     await this.#answers();
   }
 
+  /** Makes an administrator where no link is printed, and has a node killed soon after. */
+  async add_admin(who: { name: string; email: string; password: string }): Promise<void> {
+    const database = /PostgreSQL: (\S+)/.exec(this.#said)?.[1] ?? '';
+    const args = ['--data', join(this.#data, 'admin'), 'admin', 'create', '--email', who.email, '--name', who.name];
+    const made = spawn(PROGRAM, args, { stdio: ['pipe', 'inherit', 'inherit'], env: { ...process.env, POLYCODE_DATABASE: database } });
+    made.stdin?.end(`${who.password}\n`);
+    await new Promise(resolve => made.once('exit', resolve));
+    const victim = Number(/n2: .*kill -9 (\d+)/.exec(this.#said)?.[1]);
+    setTimeout(() => process.kill(victim, 'SIGKILL'), KILLED_AFTER_MS).unref();
+  }
+
   #spawn(): ChildProcess {
-    return spawn(PROGRAM, this.#options, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
+    return spawn(IS_CLUSTER ? join(PROGRAM, '../loadtests') : PROGRAM, this.#options, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
   }
 
   async #answers(): Promise<void> {
@@ -63,7 +79,11 @@ export class Server {
   }
 
   async stop(): Promise<void> {
-    await this.kill();
+    if (IS_CLUSTER) {
+      const ended = new Promise(resolve => this.#process.once('exit', resolve));
+      this.#process.kill('SIGTERM');
+      await ended;
+    } else await this.kill();
     rmSync(this.#data, { recursive: true, force: true });
   }
 }
@@ -91,6 +111,15 @@ export const ADMIN = { name: 'Inès Carvalho', email: 'ines@kallsvik.example', p
 
 /** Opens the printed link and makes the first administrator. */
 export async function set_up(server: Server, page: Page): Promise<void> {
+  if (IS_CLUSTER) {
+    await server.add_admin(ADMIN);
+    await page.goto(`${server.url}/sign-in`);
+    await page.getByLabel('Email').fill(ADMIN.email);
+    await page.getByLabel('Password').fill(ADMIN.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('heading', { name: 'Campaigns', level: 1 }).waitFor();
+    return;
+  }
   await page.goto(await server.setup_link);
   await page.getByLabel('Your name').fill(ADMIN.name);
   await page.getByLabel('Email').fill(ADMIN.email);

@@ -58,14 +58,15 @@ pub(crate) struct Fault {
 impl Fault {
     /// The next one of these chances.
     pub(crate) fn draw(random: &mut Rng, nodes: usize, only: Option<Kind>) -> Self {
-        let kind = random.choice(Kind::ALL).unwrap_or(Kind::Kill);
+        let any = random.choice(Kind::ALL).unwrap_or(Kind::Kill);
+        let kind = only.unwrap_or(any);
         let node = random.usize(..nodes);
         let ms = match kind {
             Kind::Pause => 10_000,
             Kind::CutFromNats | Kind::CutFromPostgres | Kind::NatsPaused => random.u64(500..9_000),
             _ => random.u64(..3_000),
         };
-        Self { kind: only.unwrap_or(kind), node, ms }
+        Self { kind, node, ms }
     }
 
     pub(crate) fn kind(self) -> Kind {
