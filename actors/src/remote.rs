@@ -62,8 +62,11 @@ pub(crate) async fn ask(
     let answer = match wire.call(Subject::Commands(to.shard()), body.into(), CALL).await {
         Err(CallError::NobodyServes) => return Ok(None),
         answer => answer.inspect_err(|error| {
-            let (command_id, shard) = (meta.command_id, to.shard());
-            tracing::warn!(%to, shard, command.id = %command_id, %error, "no answer of its owner");
+            // While the wire is away everybody asks again; what is lost on it is worth a look.
+            if matches!(error, CallError::TimedOut) {
+                let (command_id, shard) = (meta.command_id, to.shard());
+                tracing::warn!(%to, shard, command.id = %command_id, "its owner has not answered");
+            }
         })?,
     };
     match serde_json::from_slice(&answer) {
