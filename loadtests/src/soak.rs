@@ -23,7 +23,11 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-use self::{fault::Fault, ledger::Ledger, probe::Probes};
+use self::{
+    fault::Fault,
+    ledger::{Ledger, Round},
+    probe::Probes,
+};
 use crate::recovery;
 
 #[derive(Debug, Args)]
@@ -97,8 +101,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
                 format!("{error:#}")
             }
         };
-        ledger.write(config.seed, round, &fault, healed.ok(), gap, &outcome)?;
-        println!("{round}: {fault:?}: {outcome}, longest answer {} ms:{way}", gap.as_millis());
+        let healed = healed.ok();
+        let entry = Round { number: round, fault: &fault, healed, longest: gap, outcome: &outcome };
+        ledger.write(config.seed, &entry)?;
+        say(&format!("{round}: {fault:?}: {outcome}, longest answer {} ms:{way}", gap.as_millis()));
         sleep(REST.mul_f64(0.5 + random.f64())).await;
     }
     over.send_replace(true);
@@ -109,6 +115,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     problems.extend(checks::of_logs(&cluster));
     table(&heals, problems.len(), began.elapsed())?;
     Ok(problems)
+}
+
+#[expect(clippy::print_stdout, reason = "whoever soaks wants to see how far it is")]
+fn say(line: &str) {
+    println!("{line}");
 }
 
 fn config_of(config: &Config) -> recovery::Crew {

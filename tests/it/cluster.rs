@@ -44,7 +44,7 @@ async fn refused(arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
         .args(["serve", "--listen", "127.0.0.1:0", "--fake-runs"])
         .args(arguments)
         .output();
-    let ran = tokio::time::timeout(std::time::Duration::from_secs(60), ran).await;
+    let ran = tokio::time::timeout(std::time::Duration::from_mins(1), ran).await;
     let ran = ran.context("it goes on")??;
     Ok((ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned()))
 }

@@ -93,33 +93,35 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
     let mut setting = Setting::with(&with, 2).await?;
     let (campaign, candidate) = (setting.campaign, setting.first().await?);
     let mut creator = open(&setting.creator.browser).await?;
-    let mut sitting = open(&candidate.browser).await?;
+    let mut page = open(&candidate.browser).await?;
     for topic in ["monitor", "wall"] {
         creator.send(json!({ "type": "watch", "topic": format!("{topic}.{campaign}") })).await?;
     }
     let session = format!("session.{}", candidate.session);
     let (to, seat) = (session.as_str(), json!(candidate.seat));
-    sitting.send(json!({ "type": "watch", "topic": to, "epoch": 0, "after_seq": 0 })).await?;
-    sit(&mut sitting, to, &seat).await?;
+    page.send(json!({ "type": "watch", "topic": to, "epoch": 0, "after_seq": 0 })).await?;
+    sit(&mut page, to, &seat).await?;
     let window = json!({ "from": 0, "count": 5 });
     let wall = json!({ "type": "watch", "topic": format!("wall.{campaign}"), "window": window });
     let is_there = |frame: &Value| frame["topic"] == wall["topic"] && frame["reset"] == true;
     creator.until(|frame| says(frame, r#""rank":1"#)).await?;
     creator.send(wall.clone()).await?;
     creator.until(is_there).await?;
-    sitting.send(json!({ "type": "watch", "topic": format!("place.{campaign}") })).await?;
-    sitting.until(|frame| says(frame, r#""you""#)).await?;
+    page.send(json!({ "type": "watch", "topic": format!("place.{campaign}") })).await?;
+    page.until(|frame| says(frame, r#""you""#)).await?;
     setting.post("announce", json!({ "text": "Welcome" })).await?;
     setting.post("time", json!({ "session": null, "by_ms": 60_000, "reason": "Late" })).await?;
-    sitting.until(|frame| says(frame, r#""by":60000"#)).await?;
-    sitting.ask(to, json!({ "type": "hand_in", "seat": seat })).await?;
+    page.until(|frame| says(frame, r#""by":60000"#)).await?;
+    page.ask(to, json!({ "type": "hand_in", "seat": seat })).await?;
     creator.until(|frame| says(frame, "test_finished")).await?;
     // While it stops: what is not read by then is gone with it.
     let is_bye = |frame: &Value| frame["type"] == "bye";
     let (creators, candidates, stopped) =
-        tokio::join!(creator.until(is_bye), sitting.until(is_bye), setting.server.stop());
-    (creators?, candidates?, stopped?);
-    let seen: BTreeSet<_> = creator.seen.union(&sitting.seen).map(String::as_str).collect();
+        tokio::join!(creator.until(is_bye), page.until(is_bye), setting.server.stop());
+    creators?;
+    candidates?;
+    stopped?;
+    let seen: BTreeSet<_> = creator.seen.union(&page.seen).map(String::as_str).collect();
     for kind in [
         "rows",
         "done",
@@ -146,7 +148,7 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
 }
 
 /// Everything that a candidate does, and some things that are refused.
-async fn sit(sitting: &mut Checked, to: &str, seat: &Value) -> Done {
+async fn sit(page: &mut Checked, to: &str, seat: &Value) -> Done {
     let file = json!({ "question": 1, "language": "python", "name": "main.py" });
     let edit = json!({
         "type": "edit", "seat": seat, "file": file, "base_rev": 0,
@@ -168,28 +170,28 @@ async fn sit(sitting: &mut Checked, to: &str, seat: &Value) -> Done {
         json!({ "type": "next_question", "seat": seat }),
         json!({ "type": "decline", "reason": "too late" }),
     ] {
-        sitting.ask(to, command).await?;
+        page.ask(to, command).await?;
     }
     let run = json!({ "type": "run", "seat": seat, "question": 1, "kind": "all" });
-    let done = sitting.ask(to, run).await?;
+    let done = page.ask(to, run).await?;
     let submission = done["answer"]["submission"].clone();
     ensure!(submission.is_string(), "{done}");
     let output = format!("output.{}", submission.as_str().unwrap_or_default());
-    sitting.send(json!({ "type": "watch", "topic": output })).await?;
+    page.send(json!({ "type": "watch", "topic": output })).await?;
     for frame in [
         json!({ "type": "type", "submission": submission, "text": "1\n" }),
         json!({ "type": "end_input", "submission": submission }),
         json!({ "type": "stop", "submission": submission }),
     ] {
-        sitting.send(frame).await?;
-        sitting.until(|frame| frame["type"] == "untyped").await?;
+        page.send(frame).await?;
+        page.until(|frame| frame["type"] == "untyped").await?;
     }
-    sitting.until(|frame| says(frame, r#""state":"judged""#)).await?;
-    sitting.send(json!({ "type": "unwatch", "topic": output })).await?;
-    sitting.send(json!({ "type": "watch", "topic": "nothing" })).await?;
-    sitting.until(|frame| frame["type"] == "unwatched").await?;
-    sitting.send(json!({ "type": "ping", "sent_ms": 1.5, "rtt_ms": 20 })).await?;
-    sitting.until(|frame| frame["type"] == "pong").await?;
+    page.until(|frame| says(frame, r#""state":"judged""#)).await?;
+    page.send(json!({ "type": "unwatch", "topic": output })).await?;
+    page.send(json!({ "type": "watch", "topic": "nothing" })).await?;
+    page.until(|frame| frame["type"] == "unwatched").await?;
+    page.send(json!({ "type": "ping", "sent_ms": 1.5, "rtt_ms": 20 })).await?;
+    page.until(|frame| frame["type"] == "pong").await?;
     Ok(())
 }
 

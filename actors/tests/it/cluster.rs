@@ -26,11 +26,11 @@ fn assert_whole(world: &World, nodes: impl IntoIterator<Item = usize>) {
 async fn three_nodes_share_the_shards_and_each_passes_commands_on() {
     let world = World::of_nodes(3).await;
     assert_whole(&world, 0..3);
-    for n in 0..3 {
+    for (n, edition) in (0..3).zip([0, 0, 1]) {
         let asked = (1..=30).map(|of| {
             let node = world.node_of(n);
             let meta = meta(CommandId::random(), true);
-            let command = if n == 0 { create_test("A") } else { save_test(n as u32 - 1, "B") };
+            let command = if n == 0 { create_test("A") } else { save_test(edition, "B") };
             async move { node.directory.ask(test(of), meta, command).await }
         });
         for answer in join_all(asked).await {

@@ -64,7 +64,13 @@ impl Fault {
         let ms = match kind {
             Kind::Pause => 10_000,
             Kind::CutFromNats | Kind::CutFromPostgres | Kind::NatsPaused => random.u64(500..9_000),
-            _ => random.u64(..3_000),
+            Kind::Kill
+            | Kind::Leave
+            | Kind::NatsKilled
+            | Kind::NatsWiped
+            | Kind::PostgresRestarted
+            | Kind::RedisFlushed
+            | Kind::RedisKilled => random.u64(..3_000),
         };
         Self { kind, node, ms }
     }
@@ -112,6 +118,7 @@ impl Fault {
     }
 
     async fn play_on(self, node: &mut Node, length: Duration) -> anyhow::Result<()> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "of a node's own, a pause is the last")]
         match self.kind {
             Kind::Kill => {
                 node.server.kill().await?;

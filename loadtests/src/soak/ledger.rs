@@ -13,6 +13,15 @@ pub(super) struct Ledger {
     rounds: u32,
 }
 
+/// One fault, and what came of it.
+pub(super) struct Round<'a> {
+    pub(super) number: u32,
+    pub(super) fault: &'a Fault,
+    pub(super) healed: Option<Duration>,
+    pub(super) longest: Duration,
+    pub(super) outcome: &'a str,
+}
+
 impl Ledger {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         if let Some(dir) = path.parent() {
@@ -28,17 +37,10 @@ impl Ledger {
         self.rounds
     }
 
-    pub(super) fn write(
-        &mut self,
-        seed: u64,
-        round: u32,
-        fault: &Fault,
-        healed: Option<Duration>,
-        longest: Duration,
-        outcome: &str,
-    ) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, seed: u64, round: &Round<'_>) -> anyhow::Result<()> {
+        let Round { number, fault, healed, longest, outcome } = round;
         let line = json!({
-            "seed": seed, "round": round, "fault": fault, "outcome": outcome,
+            "seed": seed, "round": number, "fault": fault, "outcome": outcome,
             "whole_again_ms": healed.map(|healed| healed.as_millis()),
             "longest_answer_ms": longest.as_millis(),
         });

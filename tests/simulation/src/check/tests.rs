@@ -151,7 +151,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
 #[test]
 fn an_acknowledged_command_that_is_lost_or_twice_there_is_found() {
     let lost = broken(|history| {
-        history.asked.push(Asked { command_id: CommandId::from_u128(99), ..asked(3) })
+        history.asked.push(Asked { command_id: CommandId::from_u128(99), ..asked(3) });
     });
     assert_eq!(lost, [Rule::AcknowledgedOnce]);
     let elsewhere = broken(|history| history.asked = vec![asked(4)]);
