@@ -19,8 +19,9 @@ use serde_json::Value;
 
 use crate::{ask::Meta, directory::Directory};
 
-/// How long one call may take. Its owner has answered long before, or is gone.
-const CALL: Duration = Duration::from_secs(5);
+/// How long one call may take. Its owner has answered long before, or is gone, or the call was lost on
+/// its way to a node that no longer serves the shard; asking again under the same id is harmless.
+const CALL: Duration = Duration::from_secs(2);
 
 /// A command on the wire.
 #[derive(Serialize, Deserialize)]
