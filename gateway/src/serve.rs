@@ -145,6 +145,10 @@ async fn outside(
     config: &config::Serve,
 ) -> anyhow::Result<(Store, Links)> {
     let Some(nats) = cluster::connect(&config.cluster).await? else {
+        if !config.roles.contains(&config::Role::Actors) {
+            let needs = "without the role `actors` others have to own the streams: give --nats";
+            return Err(cluster::wrong(needs.to_owned()));
+        }
         return Ok((Store::open(data, database, options(config)).await?, Links::alone()));
     };
     let needs = "a node of a cluster (--nats) keeps everything in PostgreSQL: give --database";

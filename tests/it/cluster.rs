@@ -52,11 +52,12 @@ async fn refused(arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
 #[tokio::test]
 async fn a_node_that_is_set_wrongly_says_what_in_one_line_and_ends_with_code_2() -> Done {
     let nobody = "nats://127.0.0.1:1";
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&["--nats", nobody], "127.0.0.1:1"),
         (&["--nats", nobody, "--cluster", "a.b"], "the name of a cluster"),
         (&["--nats", nobody, "--nats-credentials", "/nowhere/nats"], "/nowhere/nats"),
         (&["--redis", "http://127.0.0.1:1"], "Redis"),
+        (&["--roles", "gateway"], "--nats"),
     ];
     for (arguments, word) in cases {
         let (code, said) = refused(arguments).await?;
