@@ -13,6 +13,8 @@ pub(crate) const RENEW: Duration = Duration::from_millis(500);
 /// A runner of which nothing was heard for so long is suspected to be gone; if nothing is heard
 /// until the next look, which is within a second, it is.
 const SILENCE: Duration = Duration::from_millis(2_500);
+/// No run takes so long; a runner that says so is broken, or worse.
+const HELD_MAX: Duration = Duration::from_hours(1);
 
 /// See the module.
 #[derive(Default)]
@@ -64,7 +66,8 @@ impl Leases {
 
     /// Its runner is there. Answers whether it still has it.
     pub(super) fn renew(&mut self, submission: SubmissionId, id: LeaseId, now: Instant) -> bool {
-        let held = self.held.get_mut(&submission).filter(|lease| lease.id == id);
+        let is_good = |lease: &&mut Lease| lease.id == id && now - lease.since < HELD_MAX;
+        let held = self.held.get_mut(&submission).filter(is_good);
         held.map(|lease| (lease.heard_at, lease.is_suspect) = (now, false)).is_some()
     }
 
@@ -155,6 +158,18 @@ mod tests {
             assert_eq!(leases.lost(start + SECOND * n), []);
         }
         assert_eq!(leases.end(ONE, number, start + SECOND * 100), Some(SECOND * 100));
+    }
+
+    #[test]
+    fn a_runner_that_says_for_ever_that_it_is_there_is_given_up() {
+        let start = Instant::now();
+        let mut leases = Leases::default();
+        let number = begin(&mut leases, start);
+        let last = start + HELD_MAX - SECOND;
+        assert!(leases.renew(ONE, number, last));
+        assert!(!leases.renew(ONE, number, start + HELD_MAX));
+        assert_eq!(leases.lost(last + SECOND * 3), []);
+        assert_eq!(leases.lost(last + SECOND * 4), [ONE]);
     }
 
     #[test]
