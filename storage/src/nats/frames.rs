@@ -12,6 +12,9 @@ const IS_RESET: u8 = 2;
 const IS_MORE: u8 = 4;
 const HAS_TEXT: u8 = 8;
 
+/// How many bytes of rows a frame of a runner has at most.
+const FOREIGN_MAX: usize = 1024 * 1024;
+
 /// Stands for the length of a value that is gone.
 const GONE: u32 = u32::MAX;
 
@@ -63,17 +66,32 @@ pub(super) fn read(topic: Topic, mut from: Bytes) -> Result<(Nth, Published), No
     let mut number = || from.try_get_u64().map_err(|_| NoFrame);
     let nth = Nth { publisher, n: number()?, before: number()? };
     let (epoch, seq, prev) = (number()?, number()?, number()?);
+    // What runs print comes from runners, of which one may be anybody's.
+    let is_foreign = matches!(topic, Topic::Output(_));
+    if is_foreign && FOREIGN_MAX < from.len() {
+        return Err(NoFrame);
+    }
     let mut rows = vec![];
     while from.has_remaining() {
         let key = take(&mut from)?.ok_or(NoFrame)?;
         let key = std::str::from_utf8(&key).map_err(|_| NoFrame)?.to_owned();
-        rows.push((key, take(&mut from)?));
+        let value = take(&mut from)?;
+        if is_foreign && !value.as_deref().is_none_or(is_json) {
+            return Err(NoFrame);
+        }
+        rows.push((key, value));
     }
     let prev = (marks & HAS_PREV > 0).then_some(prev);
     let (reset, more) = (marks & IS_RESET > 0, marks & IS_MORE > 0);
     let frame = RowsFrame { topic, epoch, seq, prev, reset, more, rows };
     let text = if marks & HAS_TEXT > 0 { frame.write().into() } else { Bytes::new() };
     Ok((nth, Published { frame, text }))
+}
+
+/// Whether it can stand in a frame for pages, and nowhere outside of its place.
+fn is_json(value: &[u8]) -> bool {
+    let text = std::str::from_utf8(value);
+    text.is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
 
 /// A length and so many bytes.
@@ -99,6 +117,8 @@ fn value_len(value: Option<&Bytes>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::SubmissionId;
+
     use super::*;
 
     fn published() -> Published {
@@ -128,6 +148,23 @@ mod tests {
     fn a_frame_without_text_arrives_without() {
         let sent = Published { text: Bytes::new(), ..published() };
         assert!(read(Topic::Contents, write(NTH, &sent)).unwrap().1.text.is_empty());
+    }
+
+    #[test]
+    fn what_a_runner_sends_stays_in_its_place() {
+        let topic = Topic::Output(SubmissionId::from_u128(1));
+        let sent = |value: &'static [u8]| {
+            let rows = vec![("0.stdout".to_owned(), Some(Bytes::from_static(value)))];
+            let frame = RowsFrame { topic, rows, ..published().frame };
+            read(topic, write(NTH, &Published { frame, text: Bytes::from_static(b"{}") }))
+        };
+        let good = sent(b"{\"offset\":0,\"text\":\"a\"}").unwrap().1;
+        assert!(serde_json::from_slice::<serde_json::Value>(&good.text).is_ok());
+        for bad in [&b"1}],\"reset\":true"[..], b"1,2", b"", b"{\"a\":}", b"\"\xff\""] {
+            assert_eq!(sent(bad).err(), Some(NoFrame), "{bad:?}");
+        }
+        let long = Box::leak(vec![b' '; FOREIGN_MAX].into_boxed_slice());
+        assert_eq!(sent(long).err(), Some(NoFrame));
     }
 
     #[test]
