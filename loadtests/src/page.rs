@@ -5,8 +5,9 @@ use fastrand::Rng;
 use tokio::time::{Duration, Instant};
 
 /// How long it waits before it tries again: anywhere up to the first of these, then to twice as
-/// much, and so on to the second.
-const RETRY_MS: (u64, u64) = (250, 8_000);
+/// much, and so on to the second; to the third after so many tries in vain, half a minute.
+const RETRY_MS: (u64, u64, u64) = (250, 1_500, 8_000);
+const PROMPT_TRIES: u32 = 40;
 /// How often it asks for a sign of life.
 pub const PING_EVERY: Duration = Duration::from_secs(5);
 /// Nothing heard for this long: the link is dead, whatever the socket says.
@@ -47,11 +48,18 @@ impl Link {
 
     /// How long to wait, now that it is lost.
     pub fn wait(&mut self) -> Duration {
-        let spread = RETRY_MS.1.min(RETRY_MS.0 << self.failures.min(10));
+        let spread = spread_ms(self.failures);
         self.failures += 1;
         let wait_ms = std::mem::take(&mut self.retry_after_ms) + self.random.u64(0..spread);
         Duration::from_millis(wait_ms)
     }
+}
+
+/// Up to how long it waits after so many tries in vain.
+pub fn spread_ms(failures: u32) -> u64 {
+    let (first, prompt, patient) = RETRY_MS;
+    let most = if failures < PROMPT_TRIES { prompt } else { patient };
+    most.min(first << failures.min(10))
 }
 
 #[cfg(test)]
@@ -61,8 +69,11 @@ mod tests {
     #[test]
     fn it_waits_longer_each_time_until_it_is_well_again_and_as_long_as_it_was_told() {
         let mut link = Link::new(Rng::with_seed(7));
-        for spread in [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000] {
+        for spread in [250, 500, 1_000, 1_500, 1_500] {
             assert!(link.wait() < Duration::from_millis(spread));
+        }
+        for _ in 0..PROMPT_TRIES {
+            assert!(link.wait() < Duration::from_millis(1_500));
         }
         let longest = (0..100).map(|_| link.wait()).max().unwrap();
         assert!(Duration::from_secs(7) < longest);

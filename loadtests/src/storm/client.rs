@@ -2,16 +2,12 @@
 
 use domain::frame::close;
 use fastrand::Rng;
-use loadtests::{http::Http, socket::Socket};
+use loadtests::{http::Http, page, socket::Socket};
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::{
     sync::{mpsc, watch},
     time::{Duration, Instant, sleep},
 };
-
-/// How long the page waits before it tries again: anywhere up to the first of these, then to twice
-/// as much, and so on to the second.
-const RETRY_MS: (u64, u64) = (250, 8_000);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
@@ -81,7 +77,7 @@ impl Client {
                 lost = self.connected(&live) => lost,
                 _ = cuts.changed() => Lost { retry_after_ms: 0 },
             };
-            let spread = RETRY_MS.1.min(RETRY_MS.0 << self.failures.min(10));
+            let spread = page::spread_ms(self.failures);
             self.failures += 1;
             let wait_ms = lost.retry_after_ms + self.random.u64(0..spread);
             sleep(Duration::from_millis(wait_ms)).await;

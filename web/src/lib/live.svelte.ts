@@ -5,7 +5,10 @@ import { Topic, type Merge, type Window } from './topic.svelte';
 import type { ClientFrame, Refusal, ServerFrame } from './wire';
 
 const RETRY_MIN_MS = 250;
-const RETRY_MAX_MS = 8_000;
+const RETRY_MAX_MS = 1_500;
+/** After so many tries in vain, half a minute, it is patient. */
+const PROMPT_TRIES = 40;
+const RETRY_PATIENT_MS = 8_000;
 const PING_EVERY_MS = 5_000;
 /** Nothing heard for this long: the link is dead, whatever the socket says. */
 const SILENCE_MAX_MS = 12_000;
@@ -173,7 +176,8 @@ export class Live {
     const now = performance.now();
     this.link = 'lost';
     this.lost_at ??= now;
-    const spread = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures);
+    const most = this.#failures < PROMPT_TRIES ? RETRY_MAX_MS : RETRY_PATIENT_MS;
+    const spread = Math.min(most, RETRY_MIN_MS * 2 ** this.#failures);
     const wait_ms = this.#retry_after_ms + Math.random() * spread;
     this.#failures += 1;
     this.#retry_after_ms = 0;
