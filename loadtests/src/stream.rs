@@ -7,7 +7,13 @@ mod contest;
 mod table;
 mod team;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use clap::Args;
 use domain::plan::Question;
@@ -19,7 +25,7 @@ use loadtests::{
 };
 use tokio::{
     task::JoinSet,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, interval, sleep},
 };
 
 use self::{contest::Contest, team::Team};
@@ -49,6 +55,8 @@ pub(crate) struct Config {
 /// Within this all have opened their sockets: so long, and so much for each.
 const QUIET: Duration = Duration::from_secs(2);
 const EACH: Duration = Duration::from_millis(2);
+/// How often it says how far it is.
+const SAY: Duration = Duration::from_secs(20);
 /// How many do the same thing at the same time, before it begins.
 const ABREAST: usize = 32;
 
@@ -84,12 +92,20 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let pid = server.pid().unwrap_or_default();
     let before = usage(pid)?;
     let start_at = Instant::now() + QUIET + EACH * u32::try_from(teams.len())?;
+    let sent = Arc::<AtomicUsize>::default();
     for team in teams {
-        playing.spawn(team.play(start_at));
+        playing.spawn(team.play(start_at, Arc::clone(&sent)));
     }
     let mut teams = vec![];
-    while let Some(team) = playing.join_next().await {
-        teams.push(team??);
+    let mut said = interval(SAY);
+    loop {
+        tokio::select! {
+            team = playing.join_next() => match team {
+                Some(team) => teams.push(team??),
+                None => break,
+            },
+            _ = said.tick() => say(&contest, teams.len(), sent.load(Ordering::Relaxed)),
+        }
     }
     let (playing, after) = (start_at.elapsed(), usage(pid)?);
     teams.sort_by_key(Team::number);
@@ -110,6 +126,12 @@ async fn questions(creator: &mut Creator, count: usize) -> anyhow::Result<Vec<Qu
         all.push(creator.code(1, None).await?);
     }
     Ok(all)
+}
+
+#[expect(clippy::print_stderr, reason = "it takes minutes")]
+fn say(contest: &Contest, done: usize, sent: usize) {
+    let (teams, runs) = (contest.teams.len(), contest.runs.len());
+    eprintln!("{sent} of {runs} runs asked for, {done} of {teams} teams done");
 }
 
 /// As long as everything takes anyway.

@@ -1,6 +1,12 @@
 //! A team that sends what it sent, when it sent it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::Context;
 use loadtests::{candidate::Candidate, typist::Text};
@@ -73,8 +79,12 @@ impl Team {
         std::mem::take(&mut self.candidate.report.problems)
     }
 
-    /// Sends everything, and waits for every verdict.
-    pub(super) async fn play(mut self, begin: Instant) -> anyhow::Result<Self> {
+    /// Sends everything, counts it in `sent`, and waits for every verdict.
+    pub(super) async fn play(
+        mut self,
+        begin: Instant,
+        sent: Arc<AtomicUsize>,
+    ) -> anyhow::Result<Self> {
         self.candidate.resume().await?;
         for run in std::mem::take(&mut self.runs) {
             let at_ms = f64::from(u32::try_from(run.at_ms)?);
@@ -85,6 +95,7 @@ impl Team {
             }
             self.late.push(due.elapsed());
             self.send(run).await?;
+            sent.fetch_add(1, Ordering::Relaxed);
         }
         while !self.waiting.is_empty() {
             self.step().await?;
