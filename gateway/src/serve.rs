@@ -57,9 +57,7 @@ pub(crate) async fn run(
     }
     metrics::start(&app, config.metrics).await?;
     tracing::info!("Polycode is at {url}");
-    if config.cluster.nats.is_empty() {
-        offer_setup(&app).await?;
-    }
+    offer_setup(&app, !config.cluster.nats.is_empty()).await?;
     listen(socket.listen(BACKLOG)?, &app).await?;
     app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
@@ -257,10 +255,16 @@ fn router(app: Shared) -> Router {
         .with_state(app)
 }
 
-/// While there is no administrator: the link that makes one, on the terminal only.
+/// While there is no administrator: the link that makes one, on the terminal only. The load balancer
+/// of a cluster may take it to another node, which does not know it.
 #[expect(clippy::print_stdout, reason = "the one thing that is for the terminal, not for the log")]
-async fn offer_setup(app: &App) -> anyhow::Result<()> {
-    if app.node.deps.people.administrators().await? == 0 {
+async fn offer_setup(app: &App, has_others: bool) -> anyhow::Result<()> {
+    if app.node.deps.people.administrators().await? > 0 {
+        return Ok(());
+    }
+    if has_others {
+        println!("There is no administrator yet: make one by `polycode admin create`.");
+    } else {
         let token = app.setup.offer(SystemClock.now());
         println!("Make yourself the first administrator, within 30 minutes:");
         println!("{}/set-up?token={token}", app.url);
