@@ -317,6 +317,9 @@ impl<A: Aggregate> Journal<A> {
         let Batch { state, at, recorded, events, answers } = batch;
         let is_proved = !recorded.is_empty() || self.hold.as_ref().is_none_or(Hold::is_good);
         if !recorded.is_empty() {
+            if let Some(hold) = &self.hold {
+                hold.stored_at(at);
+            }
             self.state = Arc::new(state);
             self.last_at = at;
             let first = self.seq + 1;

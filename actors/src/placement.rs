@@ -34,7 +34,7 @@ const SILENCE: Ms = Ms(3_000);
 pub(crate) struct Placement {
     shards: Vec<Shard>,
     /// When it last could commit.
-    alive_at: AtomicI64,
+    alive_at: Arc<AtomicI64>,
     /// Counts the outages that it noticed itself.
     noticed: AtomicU64,
     /// Told when a shard comes or goes.
@@ -62,11 +62,22 @@ pub(crate) struct Hold {
     began: Instant,
     /// In milliseconds since then.
     until: Arc<AtomicU64>,
+    /// When the node last could commit.
+    alive_at: Arc<AtomicI64>,
 }
 
 impl Hold {
-    fn new(began: Instant) -> Self {
-        Self { began, until: Arc::default() }
+    fn new(began: Instant, alive_at: &Arc<AtomicI64>) -> Self {
+        Self { began, until: Arc::default(), alive_at: Arc::clone(alive_at) }
+    }
+
+    /// Something was stored that was decided at `at`: a sign of life, but while an outage is not
+    /// noted yet.
+    pub(crate) fn stored_at(&self, at: At) {
+        let alive_at = At(self.alive_at.load(Ordering::SeqCst));
+        if at - alive_at <= SILENCE {
+            self.alive_at.fetch_max(at.0, Ordering::SeqCst);
+        }
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -86,11 +97,15 @@ impl Hold {
 impl Placement {
     pub(crate) fn new(now: At) -> Self {
         let began = Instant::now();
-        let shard =
-            |_| Shard { epoch: AtomicU64::new(0), hold: Hold::new(began), known: Mutex::default() };
+        let alive_at = Arc::new(AtomicI64::new(now.0));
+        let shard = |_| Shard {
+            epoch: AtomicU64::new(0),
+            hold: Hold::new(began, &alive_at),
+            known: Mutex::default(),
+        };
         Self {
             shards: (0..SHARDS).map(shard).collect(),
-            alive_at: AtomicI64::new(now.0),
+            alive_at,
             noticed: AtomicU64::new(0),
             changed: watch::Sender::default(),
         }

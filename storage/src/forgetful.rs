@@ -201,13 +201,14 @@ impl Shards for Forgetful {
         Ok(None)
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
-        let shards = shards.to_vec();
-        self.write(move |streams| streams.alive(&shards, now)).await
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        self.write(move |streams| streams.outage(shard, outage)).await
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
+        let (shards, outages) = (shards.to_vec(), outages.to_vec());
+        self.write(move |streams| streams.alive(&shards, &outages, now)).await
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {

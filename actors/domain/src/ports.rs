@@ -226,12 +226,15 @@ pub trait Shards: Send + Sync {
     /// node's own. The answer is as old as the way back.
     async fn clock(&self) -> Result<Option<At>, Unavailable>;
 
-    /// A sign of life: all of `shards` (with their epochs) could commit at `now`. Answers those
-    /// that are no longer of that epoch.
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable>;
-
-    /// Keeps an outage that the owner itself noticed (the store was away).
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable>;
+    /// A sign of life: all of `shards` (with their epochs) could commit at `now`, and could not
+    /// during their `outages`, which are kept with it or not at all. Answers those that are no
+    /// longer of that epoch, of which nothing is kept.
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable>;
 
     /// The outages of each of `shards` that ended after `since`, those of one shard in order.
     async fn outages_of(

@@ -22,17 +22,20 @@ impl Placement {
         directory: Arc<Directory>,
         lost: mpsc::Sender<u16>,
     ) {
-        let mut unkept = vec![];
         let mut ticks = tokio::time::interval(BEAT);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let owned = self.owned();
-            match deps.shards.alive(&owned, deps.clock.now()).await {
+            // It holds as of now: an answer that takes long is of an outage itself.
+            let (owned, now) = (self.owned(), deps.clock.now());
+            let outages = self.outages_until(now, &owned);
+            match deps.shards.alive(&owned, &outages, now).await {
                 Ok(gone) => {
                     self.lose_those(&gone, &owned);
-                    unkept.extend(self.alive(deps.clock.now(), &directory));
-                    self.keep(&deps, &mut unkept).await;
+                    self.note(&outages, &owned);
+                    if self.proved_at(now) {
+                        directory.tell_outage();
+                    }
                     for shard in gone {
                         // At the limit it is told again after the next beat.
                         lost.try_send(shard).ok();
@@ -53,47 +56,41 @@ impl Placement {
         }
     }
 
-    /// It can commit at `now`. Answers the outages that are over with this.
-    fn alive(&self, now: At, directory: &Directory) -> Vec<(u16, Outage)> {
+    /// The outages that are over if it can commit at `now`, of each shard as far as it was this
+    /// node's then.
+    fn outages_until(&self, now: At, owned: &[(u16, u64)]) -> Vec<(u16, Outage)> {
+        if !self.is_silent(now) {
+            return vec![];
+        }
         let from = At(self.alive_at.load(Ordering::SeqCst));
-        let mut noted = vec![];
-        if self.is_silent(now) {
-            noted = self.note(Outage { from, to: now });
+        let outage = |shard| Outage { from: from.max(self.shard(shard).known().taken_at), to: now };
+        let all = owned.iter().map(|(shard, _)| (*shard, outage(*shard)));
+        all.filter(|(_, outage)| outage.from < outage.to).collect()
+    }
+
+    /// Knows of outages that are kept. What another node has by now, or this one again, it was told
+    /// of when it took it.
+    fn note(&self, outages: &[(u16, Outage)], owned: &[(u16, u64)]) {
+        for (shard, epoch) in owned {
+            let mut known = self.shard(*shard).known();
+            if self.epoch_of(*shard) == Some(*epoch) {
+                let own = outages.iter().filter(|(of, _)| of == shard);
+                known.outages.extend(own.map(|(_, outage)| *outage));
+            }
+        }
+    }
+
+    /// It could commit at `now`, after what outages it knows. Answers whether that ends one.
+    fn proved_at(&self, now: At) -> bool {
+        let from = At(self.alive_at.load(Ordering::SeqCst));
+        let is_new = self.is_silent(now);
+        if is_new {
+            tracing::warn!(ms = (now - from).0, "nothing could be committed for a while");
             self.noticed.fetch_add(1, Ordering::SeqCst);
         }
         // Last: who sees that it is not silent finds the outage.
-        self.alive_at.store(now.max(from).0, Ordering::SeqCst);
-        if !noted.is_empty() {
-            tracing::warn!(ms = (now - from).0, "nothing could be committed for a while");
-            directory.tell_outage();
-        }
-        noted
-    }
-
-    /// Notes an outage for each shard, as far as it was this node's then.
-    fn note(&self, outage: Outage) -> Vec<(u16, Outage)> {
-        let mut noted = vec![];
-        for (shard, _) in self.owned() {
-            let mut known = self.shard(shard).known();
-            let outage = Outage { from: outage.from.max(known.taken_at), ..outage };
-            if outage.from < outage.to {
-                known.outages.push(outage);
-                noted.push((shard, outage));
-            }
-        }
-        noted
-    }
-
-    /// Keeps outages; what could not be kept stays for the next time, whoever has the shard by then:
-    /// when it was noted its sign of life was this node's, and what the next owner knows begins there.
-    async fn keep(&self, deps: &Deps, unkept: &mut Vec<(u16, Outage)>) {
-        while let Some((shard, outage)) = unkept.last().copied() {
-            if let Err(error) = deps.shards.outage(shard, outage).await {
-                tracing::warn!(shard, %error, "an outage was not kept yet");
-                return;
-            }
-            unkept.pop();
-        }
+        self.alive_at.fetch_max(now.0, Ordering::SeqCst);
+        is_new
     }
 }
 
@@ -112,6 +109,30 @@ mod tests {
         placement.begin(3, 7, vec![], At(0));
         placement.lose_those(&[1, 3], &owned);
         let outage = Outage { from: At(0), to: At(9_000) };
-        assert_eq!(placement.note(outage), [(2, outage), (3, outage)]);
+        let outages = placement.outages_until(At(9_000), &owned);
+        assert_eq!(outages, [1, 2, 3].map(|shard| (shard, outage)));
+        placement.note(&outages, &owned);
+        let known = [1, 2, 3].map(|shard| placement.shard(shard).known().outages.len());
+        assert_eq!(known, [0, 1, 0]);
+        assert!(placement.is_silent(At(9_000)) && placement.proved_at(At(9_000)));
+        assert!(!placement.proved_at(At(9_500)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_was_stored_is_a_sign_of_life_but_the_first_after_an_outage() {
+        let placement = Placement::new(At(0));
+        placement.begin(1, 5, vec![], At(0));
+        let hold = placement.hold_of(1);
+        for at in [2_000, 4_000, 6_000] {
+            hold.stored_at(At(at));
+        }
+        assert_eq!(
+            placement.outages_until(At(8_000), &[(1, 5)]),
+            [],
+            "no beat was heard, and none missed"
+        );
+        hold.stored_at(At(9_500));
+        let outage = Outage { from: At(6_000), to: At(10_000) };
+        assert_eq!(placement.outages_until(At(10_000), &[(1, 5)]), [(1, outage)]);
     }
 }

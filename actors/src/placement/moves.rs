@@ -35,7 +35,7 @@ impl Shepherd {
             tracing::info!(shard, "not all streams of a shard were at rest");
         }
         let sign = [(shard, epoch.unwrap_or(0))];
-        if let Err(error) = self.deps.shards.alive(&sign, self.deps.clock.now()).await {
+        if let Err(error) = self.deps.shards.alive(&sign, &[], self.deps.clock.now()).await {
             tracing::info!(shard, %error, "no sign of life of a shard that is handed over");
         }
     }

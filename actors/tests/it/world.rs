@@ -292,12 +292,13 @@ impl Shards for Gate {
         self.here()?.clock().await
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
-        self.here()?.alive(shards, now).await
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        self.here()?.outage(shard, outage).await
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
+        self.here()?.alive(shards, outages, now).await
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {

@@ -65,21 +65,25 @@ impl Streams {
         (0..SHARDS).map(shard).collect()
     }
 
-    pub(crate) fn alive(&mut self, shards: &[(u16, u64)], now: At) -> Vec<u16> {
+    pub(crate) fn alive(
+        &mut self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Vec<u16> {
         let mut lost = vec![];
         for (id, epoch) in shards {
             let shard = self.shards.entry(*id).or_default();
             if shard.epoch == *epoch {
                 shard.alive_at = shard.alive_at.max(Some(now));
+                for (_, outage) in outages.iter().filter(|(of, _)| of == id) {
+                    shard.keep(*outage);
+                }
             } else {
                 lost.push(*id);
             }
         }
         lost
-    }
-
-    pub(crate) fn outage(&mut self, shard: u16, outage: Outage) {
-        self.shards.entry(shard).or_default().keep(outage);
     }
 
     pub(crate) fn outages(&self, shard: u16, since: At) -> Vec<Outage> {
@@ -111,13 +115,13 @@ impl Shards for Memory {
         Ok(None)
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
-        Ok(self.streams().alive(shards, now))
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        self.streams().outage(shard, outage);
-        Ok(())
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
+        Ok(self.streams().alive(shards, outages, now))
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {

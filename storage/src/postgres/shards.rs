@@ -53,8 +53,14 @@ const LOST: &str = "
     LEFT JOIN shards ON shards.id = m.id
     WHERE shards.epoch IS DISTINCT FROM m.epoch ORDER BY m.place";
 
+/// Of those of `$1` that are still of their epoch in `$2`.
 const KEEP: &str = "
-    INSERT INTO outages (shard, from_at, to_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    INSERT INTO outages (shard, from_at, to_at)
+    SELECT shards.id, o.from_at, o.to_at
+    FROM UNNEST ($3::int[], $4::bigint[], $5::bigint[]) AS o (id, from_at, to_at)
+    JOIN UNNEST ($1::int[], $2::bigint[]) AS m (id, epoch) USING (id)
+    JOIN shards USING (id, epoch)
+    WHERE o.from_at < o.to_at ON CONFLICT DO NOTHING";
 
 const OUTAGES_OF: &str = "
     SELECT shard, from_at, to_at FROM outages WHERE shard = ANY ($1) AND to_at > $2
@@ -100,14 +106,16 @@ impl Shards for Postgres {
         Ok(Some(At(now)))
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
         let (ids, epochs) = columns(shards);
-        let lost = self.write(move |on| Box::pin(alive(on, ids, epochs, now))).await?;
+        let outages = outages.to_vec();
+        let lost = self.write(move |on| Box::pin(alive(on, ids, epochs, outages, now))).await?;
         Ok(lost.into_iter().filter_map(|(id,)| u16::try_from(id).ok()).collect())
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        self.write(move |on| Box::pin(keep(on, shard, outage))).await
     }
 
     async fn outages_of(
@@ -173,16 +181,16 @@ async fn alive(
     on: &mut PgConnection,
     ids: Vec<i32>,
     epochs: Vec<i64>,
+    outages: Vec<(u16, Outage)>,
     now: At,
 ) -> Result<Vec<(i32,)>, sqlx::Error> {
     sqlx::query(ALIVE).bind(&ids).bind(&epochs).bind(now.0).execute(&mut *on).await?;
-    sqlx::query_as(LOST).bind(ids).bind(epochs).fetch_all(on).await
-}
-
-async fn keep(on: &mut PgConnection, shard: u16, outage: Outage) -> Result<(), sqlx::Error> {
-    let Outage { from, to } = outage;
-    if from < to {
-        sqlx::query(KEEP).bind(i32::from(shard)).bind(from.0).bind(to.0).execute(on).await?;
+    if !outages.is_empty() {
+        let of: Vec<i32> = outages.iter().map(|(id, _)| i32::from(*id)).collect();
+        let from: Vec<i64> = outages.iter().map(|(_, outage)| outage.from.0).collect();
+        let to: Vec<i64> = outages.iter().map(|(_, outage)| outage.to.0).collect();
+        let keep = sqlx::query(KEEP).bind(&ids).bind(&epochs).bind(of).bind(from).bind(to);
+        keep.execute(&mut *on).await?;
     }
-    Ok(())
+    sqlx::query_as(LOST).bind(ids).bind(epochs).fetch_all(on).await
 }

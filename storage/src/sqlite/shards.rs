@@ -43,6 +43,15 @@ const LOST: &str = "
     LEFT JOIN shards ON shards.id = mine.value ->> 0
     WHERE shards.epoch IS NOT mine.value ->> 1 ORDER BY mine.key";
 
+/// Of the shards with their epochs in `?1`, the outages in `?2`.
+const KEEP: &str = "
+    INSERT OR IGNORE INTO outages (shard, from_at, to_at)
+    SELECT shards.id, kept.value ->> 1, kept.value ->> 2
+    FROM json_each(?2) AS kept
+    JOIN json_each(?1) AS mine ON mine.value ->> 0 = kept.value ->> 0
+    JOIN shards ON shards.id = mine.value ->> 0 AND shards.epoch = mine.value ->> 1
+    WHERE kept.value ->> 1 < kept.value ->> 2";
+
 const OUTAGES: &str = "
     SELECT from_at, to_at FROM outages WHERE shard = ?1 AND to_at > ?2 ORDER BY from_at, to_at";
 
@@ -86,13 +95,16 @@ impl Shards for Sqlite {
         Ok(None)
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
         let mine = serde_json::to_string(shards).expect("numbers are plain data");
-        self.write(move |on| Box::pin(alive(on, mine, now))).await
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        self.write(move |on| Box::pin(keep(on, shard, outage))).await
+        let outages: Vec<_> = outages.iter().map(|(id, of)| (id, of.from.0, of.to.0)).collect();
+        let outages = serde_json::to_string(&outages).expect("numbers are plain data");
+        self.write(move |on| Box::pin(alive(on, mine, outages, now))).await
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
@@ -127,21 +139,14 @@ async fn take_after(
     sqlx::query_as(TAKE_AFTER).bind(mine).bind(owner).bind(now.0).fetch_all(on).await
 }
 
-async fn alive(on: &mut SqliteConnection, mine: String, now: At) -> Result<Vec<u16>, sqlx::Error> {
+async fn alive(
+    on: &mut SqliteConnection,
+    mine: String,
+    outages: String,
+    now: At,
+) -> Result<Vec<u16>, sqlx::Error> {
     sqlx::query(ALIVE).bind(&mine).bind(now.0).execute(&mut *on).await?;
+    sqlx::query(KEEP).bind(&mine).bind(outages).execute(&mut *on).await?;
     let lost: Vec<(u16,)> = sqlx::query_as(LOST).bind(mine).fetch_all(on).await?;
     Ok(lost.into_iter().map(|(shard,)| shard).collect())
-}
-
-async fn keep(on: &mut SqliteConnection, shard: u16, outage: Outage) -> Result<(), sqlx::Error> {
-    let Outage { from, to } = outage;
-    if from < to {
-        sqlx::query("INSERT OR IGNORE INTO outages (shard, from_at, to_at) VALUES (?1, ?2, ?3)")
-            .bind(shard)
-            .bind(from.0)
-            .bind(to.0)
-            .execute(on)
-            .await?;
-    }
-    Ok(())
 }

@@ -53,7 +53,7 @@ pub(crate) async fn of_two_who_saw_the_same_one_takes_it(store: Arc<impl Store>)
 
 pub(crate) async fn every_shard_is_seen(store: Arc<impl Store>) {
     let epoch = store.take(3, "a", At(5)).await.unwrap();
-    store.alive(&[(3, epoch)], At(7)).await.unwrap();
+    store.alive(&[(3, epoch)], &[], At(7)).await.unwrap();
     let shards = store.shards().await.unwrap();
     assert!(shards.iter().map(|shard| shard.id).eq(0..SHARDS));
     let taken = Shard { id: 3, epoch, owner: Some("a".to_owned()), alive_at: Some(At(7)) };
@@ -64,7 +64,7 @@ pub(crate) async fn every_shard_is_seen(store: Arc<impl Store>) {
 pub(crate) async fn an_outage_reaches_from_the_last_sign_of_life(store: Arc<impl Store>) {
     let first = store.take(7, "a", At(1_000)).await.unwrap();
     assert_eq!(store.outages(7, At(0)).await.unwrap(), []);
-    assert_eq!(store.alive(&[(7, first)], At(2_000)).await.unwrap(), [0; 0]);
+    assert_eq!(store.alive(&[(7, first)], &[], At(2_000)).await.unwrap(), [0; 0]);
     store.take(7, "b", At(5_000)).await.unwrap();
     store.take(7, "c", At(9_000)).await.unwrap();
     store.take(7, "c", At(9_000)).await.unwrap();
@@ -77,19 +77,27 @@ pub(crate) async fn a_sign_of_life_tells_what_is_lost(store: Arc<impl Store>) {
     let one = store.take(1, "a", At(0)).await.unwrap();
     let two = store.take(2, "a", At(0)).await.unwrap();
     let mine = [(1, one), (2, two)];
-    assert_eq!(store.alive(&mine, At(10)).await.unwrap(), [0; 0]);
+    assert_eq!(store.alive(&mine, &[], At(10)).await.unwrap(), [0; 0]);
     store.take(1, "b", At(20)).await.unwrap();
-    assert_eq!(store.alive(&mine, At(30)).await.unwrap(), [1]);
-    assert_eq!(store.alive(&[], At(30)).await.unwrap(), [0; 0]);
+    assert_eq!(store.alive(&mine, &[], At(30)).await.unwrap(), [1]);
+    assert_eq!(store.alive(&[], &[], At(30)).await.unwrap(), [0; 0]);
     store.take(1, "c", At(40)).await.unwrap();
     let from = store.outages(1, At(20)).await.unwrap()[0].from;
     assert_eq!(from, At(20), "a lost owner's sign of life counts for nothing");
 }
 
 pub(crate) async fn outages_are_read_from_a_moment_on(store: Arc<impl Store>) {
+    let epoch = store.take(3, "a", At(5)).await.unwrap();
     for (from, to) in [(30, 40), (10, 20), (10, 20), (50, 50)] {
-        store.outage(3, outage(from, to)).await.unwrap();
+        let mine = [(3, epoch), (4, epoch)];
+        let lost = store.alive(&mine, &[(3, outage(from, to))], At(50)).await.unwrap();
+        assert_eq!(lost, [4]);
     }
+    let others = [(3, outage(60, 70)), (4, outage(60, 70))];
+    for mine in [vec![(3, epoch + 1)], vec![(4, epoch)], vec![]] {
+        store.alive(&mine, &others, At(70)).await.unwrap();
+    }
+    assert_eq!(store.outages(4, At(0)).await.unwrap(), [], "it is nobody's");
     assert_eq!(store.outages(3, At(0)).await.unwrap(), [outage(10, 20), outage(30, 40)]);
     assert_eq!(store.outages(3, At(19)).await.unwrap(), [outage(10, 20), outage(30, 40)]);
     assert_eq!(store.outages(3, At(20)).await.unwrap(), [outage(30, 40)]);

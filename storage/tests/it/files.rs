@@ -23,7 +23,7 @@ async fn what_was_written_is_there_after_a_restart() {
 
     let store = Sqlite::open(dir.path(), Options::default()).await.unwrap();
     assert_eq!(store.read(session(1), 0, 10).await.unwrap(), events);
-    let lost = store.alive(&[(session(1).shard(), epoch)], At(1)).await.unwrap();
+    let lost = store.alive(&[(session(1).shard(), epoch)], &[], At(1)).await.unwrap();
     assert!(lost.is_empty());
     store.append(append(session(1), epoch, 1)).await.unwrap();
     drop(store);

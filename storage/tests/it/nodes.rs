@@ -64,7 +64,7 @@ async fn three_nodes_write_to_their_own_shards_at_once() {
         let (node, mine) = (Arc::clone(node), taken);
         tasks.spawn(async move {
             for at in 2..10 {
-                assert_eq!(node.alive(&mine, At(at)).await.unwrap(), [0; 0]);
+                assert_eq!(node.alive(&mine, &[], At(at)).await.unwrap(), [0; 0]);
             }
         });
     }
@@ -135,7 +135,7 @@ async fn a_shard_is_taken_after_who_is_writing_and_signs_of_life_wait_for_nobody
     let mut batch = connect(&server).await;
     let lock = format!("BEGIN; SELECT 1 FROM shards WHERE id = {shard} FOR KEY SHARE");
     sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut batch).await.unwrap();
-    assert_eq!(old.alive(&[(shard, epoch)], At(5)).await.unwrap(), [0; 0]);
+    assert_eq!(old.alive(&[(shard, epoch)], &[], At(5)).await.unwrap(), [0; 0]);
     old.append(append(session(1), epoch, 0)).await.unwrap();
     let mut waits = JoinSet::new();
     let by_new = Arc::clone(new);

@@ -47,16 +47,15 @@ impl Shards for Takes {
         Ok(Some(self.0.time()))
     }
 
-    async fn alive(&self, shards: &[(u16, u64)], now: At) -> Result<Vec<u16>, Unavailable> {
+    async fn alive(
+        &self,
+        shards: &[(u16, u64)],
+        outages: &[(u16, Outage)],
+        now: At,
+    ) -> Result<Vec<u16>, Unavailable> {
         let store = self.store();
-        let lost = store.reach().await?.memory.alive(shards, now).await?;
+        let lost = store.reach().await?.memory.alive(shards, outages, now).await?;
         store.answer(lost).await
-    }
-
-    async fn outage(&self, shard: u16, outage: Outage) -> Result<(), Unavailable> {
-        let store = self.store();
-        store.reach().await?.memory.outage(shard, outage).await?;
-        store.answer(()).await
     }
 
     async fn outages(&self, shard: u16, since: At) -> Result<Vec<Outage>, Unavailable> {
