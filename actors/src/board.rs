@@ -152,6 +152,8 @@ struct Seen {
     is_invited: bool,
     invited_seq: u64,
     contact: Option<Contact>,
+    /// Their row of the wall with its key, while they are on it.
+    wall: Option<(String, Bytes)>,
     typing: Option<TypingRow>,
 }
 

@@ -20,11 +20,14 @@ const READING: Duration = Duration::from_secs(30);
 /// Somebody's row.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Row {
+    /// As it follows from the order of the rows; not sent.
+    #[serde(skip)]
     pub rank: usize,
     pub name: String,
     pub score: f64,
     pub solved: usize,
     pub minutes: i64,
+    pub since: Option<i64>,
     pub questions: Vec<Cell>,
 }
 
@@ -36,14 +39,39 @@ pub struct Cell {
     pub solved_at_min: Option<i64>,
 }
 
-/// The rows of a view, by name.
+/// Where the rows of a view stand.
+#[derive(Deserialize)]
+struct Window {
+    from: usize,
+    rank: usize,
+}
+
+/// The rows of a view with their ranks, by name.
 pub fn rows(view: &View) -> anyhow::Result<BTreeMap<String, Row>> {
-    let rows = view.rows.iter().filter(|(key, _)| *key != "about");
-    rows.map(|(_, row)| {
-        let row: Row = serde_json::from_value(row.clone())?;
-        Ok((row.name.clone(), row))
-    })
-    .collect()
+    let people = view.rows.iter().filter(|(key, _)| *key != "about" && *key != "window");
+    let rows = people.map(|(_, row)| serde_json::from_value(row.clone()));
+    let mut rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    rank(&mut rows, &serde_json::from_value(view.row("window").clone())?);
+    Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
+}
+
+/// By score, minutes and moment; equals in score and minutes share a rank (`docs/live-protocol.md`).
+fn rank(rows: &mut [Row], window: &Window) {
+    let standing = |row: &Row| (row.score.to_bits(), row.minutes);
+    rows.sort_by(|one, other| {
+        let by_score = other.score.total_cmp(&one.score);
+        by_score.then(one.minutes.cmp(&other.minutes)).then(one.since.cmp(&other.since))
+    });
+    for n in 0..rows.len() {
+        rows[n].rank = match n.checked_sub(1) {
+            None => window.rank,
+            Some(before) if standing(&rows[before]) == standing(&rows[n]) => rows[before].rank,
+            Some(_) => window.from + n + 1,
+        };
+    }
 }
 
 /// Everybody's row, window by window; only the first window of a server that knows no others.

@@ -74,7 +74,8 @@ async fn a_wall_is_looked_at_by_windows_that_follow_what_happens() -> Done {
     }
     socket.send(&watch(1, 2)).await?;
     let mut view = View::default();
-    until(&mut socket, &wall, &mut view, |view| view.rows.len() == 3).await?;
+    until(&mut socket, &wall, &mut view, |view| view.rows.len() == 4).await?;
+    ensure!(view.row("window") == &json!({ "from": 1, "rank": 1 }), "{:?}", view.rows);
     ensure!(view.row("about")["people"] == 4, "{:?}", view.rows);
     // A window is in no pong, and the whole wall is.
     socket.send(&json!({ "type": "ping", "sent_ms": 1 })).await?;
@@ -94,7 +95,7 @@ async fn a_wall_is_looked_at_by_windows_that_follow_what_happens() -> Done {
     ensure!(view.resets == 1, "it began anew");
     socket.watch(&wall, (0, 0)).await?;
     let mut whole = View::default();
-    until(&mut socket, &wall, &mut whole, |view| view.rows.len() == 5).await?;
+    until(&mut socket, &wall, &mut whole, |view| view.rows.len() == 6).await?;
     socket.send(&json!({ "type": "ping", "sent_ms": 1 })).await?;
     ensure!(self::heads(&mut socket).await?[&wall].is_array());
     setting.post("pause", json!({})).await?;
@@ -125,7 +126,7 @@ async fn a_candidate_sees_their_place_while_their_campaign_shows_it() -> Done {
     let mut view = View::default();
     until(&mut socket, &topic, &mut view, |view| view.row("you")["of"] == 3).await?;
     let own = view.row("you")["key"].as_str().context("a key")?.to_owned();
-    ensure!(view.rows.len() == 4 && view.row(&own)["rank"] == 1, "{:?}", view.rows);
+    ensure!(view.rows.len() == 5 && view.row(&own)["name"].is_string(), "{:?}", view.rows);
     // Nobody else's, not even the creator's, who see the wall.
     let other = "place.00000000-0000-4000-8000-000000000009";
     let mut creator = Socket::open(&setting.creator.browser).await?;

@@ -68,7 +68,7 @@ impl Checked {
             let is_named = topic == "session" || topic == "monitor" || topic == "output";
             let key = word(&row["key"]);
             let key = match key.as_str() {
-                "about" | "you" => key,
+                "about" | "you" | "window" => key,
                 _ if is_named => key.split('.').next().unwrap_or_default().to_owned(),
                 _ => "person".to_owned(),
             };
@@ -104,7 +104,7 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
     let window = json!({ "from": 0, "count": 5 });
     let wall = json!({ "type": "watch", "topic": format!("wall.{campaign}"), "window": window });
     let is_there = |frame: &Value| frame["topic"] == wall["topic"] && frame["reset"] == true;
-    creator.until(|frame| says(frame, r#""rank":1"#)).await?;
+    creator.until(|frame| says(frame, r#""rank":1"#) && says(frame, r#""since""#)).await?;
     creator.send(wall.clone()).await?;
     creator.until(is_there).await?;
     page.send(json!({ "type": "watch", "topic": format!("place.{campaign}") })).await?;
@@ -138,8 +138,10 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
         "monitor:campaign",
         "monitor:present",
         "wall:about",
+        "wall:window",
         "wall:person",
         "place:you",
+        "place:window",
         "place:person",
     ] {
         ensure!(seen.contains(kind), "no {kind} was seen, only {seen:?}");

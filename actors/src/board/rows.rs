@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::{
     at::At,
     blob::sha256_hex,
-    campaign::WallNames,
+    campaign::{Settings, WallNames},
     ids::SessionId,
     people::Contact,
     points::Points,
@@ -62,11 +62,19 @@ struct WallAbout<'a> {
     people: usize,
 }
 
+/// Row `window` of a wall and of a place: where the rows stand, whose order follows from themselves.
+/// Ranks are in none of them, so that who overtakes half the wall changes one row.
+#[derive(Serialize)]
+struct WindowRow {
+    /// The place of the first row, from 0.
+    from: usize,
+    /// Its rank, from 1; equals share one.
+    rank: usize,
+}
+
 /// A row of the wall. It says nothing that is not for everybody.
 #[derive(Serialize)]
 struct WallRow {
-    /// From 1; equals share one.
-    rank: usize,
     name: String,
     started_at: At,
     score: Points,
@@ -74,6 +82,8 @@ struct WallRow {
     solved: usize,
     /// Minutes from the start to each question's best, together.
     minutes: i64,
+    /// When the last of them came to it, if one has: of equals the earlier is first.
+    since: Option<At>,
     questions: Vec<WallQuestion>,
     finished: bool,
 }
@@ -127,8 +137,10 @@ impl State {
         let changed = std::mem::take(&mut self.wall_changed);
         let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return false };
         for session in &changed {
-            let Some(seen) = self.people.get(session) else { continue };
+            let Some(seen) = self.people.get_mut(session) else { continue };
             let score = seen.wall_score(settings.wall, settings.wall_frozen_at);
+            let row = score.and_then(|score| seen.wall_row(score, settings));
+            seen.wall = row.map(|row| (wall_key(*session), json(&row)));
             self.standings.put(*session, score);
         }
         !changed.is_empty()
@@ -140,15 +152,14 @@ impl State {
         ("you".to_owned(), json(&you))
     }
 
-    /// The rows of people on the wall.
+    /// The rows of people who stand one after the other, and where that is.
     pub(super) fn wall_rows(&self, ranked: &[Ranked<SessionId>]) -> Vec<(String, Bytes)> {
-        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return vec![] };
-        let row = |one: &Ranked<SessionId>| {
-            let seen = self.people.get(&one.key)?;
-            let row = seen.wall_row(one, settings.wall, settings.wall_frozen_at)?;
-            Some((wall_key(one.key), json(&row)))
-        };
-        ranked.iter().filter_map(row).collect()
+        let row = |one: &Ranked<SessionId>| self.people.get(&one.key)?.wall.clone();
+        let window = ranked.first().and_then(|first| {
+            let from = self.standings.ranking().place(&first.key)?;
+            Some(("window".to_owned(), json(&WindowRow { from, rank: first.rank })))
+        });
+        ranked.iter().filter_map(row).chain(window).collect()
     }
 
     fn seen<'a>(
@@ -190,12 +201,7 @@ impl Seen {
         sitting.score(frozen_at).filter(|_| is_named)
     }
 
-    fn wall_row(
-        &self,
-        ranked: &Ranked<SessionId>,
-        names: WallNames,
-        frozen_at: Option<At>,
-    ) -> Option<WallRow> {
+    fn wall_row(&self, score: Score, settings: &Settings) -> Option<WallRow> {
         let sitting = self.sitting.as_ref()?;
         let started_at = sitting.started_at?;
         let question = |(question, shown): (&QuestionScore, Shown)| WallQuestion {
@@ -205,16 +211,16 @@ impl Seen {
             solved_at_min: shown.improved_at().map(|at| minute(at, started_at)),
             pending: shown.pending,
         };
-        let shown = sitting.questions.iter().zip(sitting.shown(frozen_at));
+        let shown = sitting.questions.iter().zip(sitting.shown(settings.wall_frozen_at));
         let questions: Vec<_> = shown.map(question).collect();
         let is_solved = |one: &&WallQuestion| one.score == one.points;
         Some(WallRow {
-            rank: ranked.rank,
-            name: wall_name(names, self.contact.as_ref())?,
+            name: wall_name(settings.wall, self.contact.as_ref())?,
             started_at,
             score: questions.iter().map(|one| one.score).sum(),
             solved: questions.iter().filter(is_solved).count(),
             minutes: questions.iter().filter_map(|one| one.solved_at_min).sum(),
+            since: Some(score.since).filter(|since| *since != At::default()),
             questions,
             finished: sitting.sealed_at.is_some(),
         })

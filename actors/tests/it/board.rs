@@ -1,6 +1,6 @@
 //! Boards: a campaign's monitor and wall, for whoever watches.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use actors::board::{Board, Here, Roll, pass};
 use domain::{
@@ -61,7 +61,8 @@ impl Page {
 
     /// The rows of a wall that are people.
     fn people(&self) -> Vec<&serde_json::Value> {
-        self.rows.iter().filter(|(key, _)| *key != "about").map(|(_, row)| row).collect()
+        let is_person = |key: &str| !["about", "window"].contains(&key);
+        self.rows.iter().filter(|(key, _)| is_person(key)).map(|(_, row)| row).collect()
     }
 
     fn count(&self, prefix: &str) -> usize {
@@ -253,11 +254,23 @@ fn name(n: u128) -> serde_json::Value {
     format!("Ada Number {n}").into()
 }
 
-/// Ranks and names, in the order of ranks and then names.
-fn ranks<'a>(rows: impl IntoIterator<Item = &'a serde_json::Value>) -> Vec<(u64, String)> {
-    let text = |row: &serde_json::Value| row["name"].as_str().unwrap().replace("Ada Number ", "");
-    let mut ranks: Vec<_> =
-        rows.into_iter().map(|row| (row["rank"].as_u64().unwrap(), text(row))).collect();
+/// Ranks and names, in the order of ranks and then names, as a client reckons them.
+fn ranks(rows: &BTreeMap<String, serde_json::Value>) -> Vec<(u64, String)> {
+    let score = |row: &serde_json::Value| Reverse(row["score"].as_f64().unwrap().to_bits());
+    let standing = |row: &serde_json::Value| (score(row), row["minutes"].as_i64().unwrap());
+    let people = rows.iter().filter(|(key, _)| !["about", "window", "you"].contains(&key.as_str()));
+    let mut people: Vec<_> = people.map(|(_, row)| row).collect();
+    people.sort_by_key(|row| (standing(row), row["since"].as_i64()));
+    let window = &rows["window"];
+    let mut ranks: Vec<(u64, String)> = vec![];
+    for (n, row) in people.iter().enumerate() {
+        let rank = match n.checked_sub(1).map(|before| people[before]) {
+            None => window["rank"].as_u64().unwrap(),
+            Some(before) if standing(before) == standing(row) => ranks[n - 1].0,
+            Some(_) => window["from"].as_u64().unwrap() + n as u64 + 1,
+        };
+        ranks.push((rank, row["name"].as_str().unwrap().replace("Ada Number ", "")));
+    }
     ranks.sort();
     ranks
 }
@@ -272,20 +285,22 @@ async fn a_wall_sends_two_hundred_rows_and_another_window_to_whoever_asks() {
     solve(&world, [1_150, 1_020]).await;
     let page = Page::read(&board, WALL).await;
     assert_eq!(page.people().len(), 200, "without a window the first two hundred");
-    let first: Vec<_> = ranks(page.people()).into_iter().take(3).collect();
+    let first: Vec<_> = ranks(&page.rows).into_iter().take(3).collect();
     assert_eq!(first, [(1, "1150".into()), (2, "1020".into()), (3, "1000".into())]);
     assert_eq!(page.rows["about"]["title"], "Autumn");
 
     let window = Window { from: 1, count: 3 };
     let mut page = Page::default();
     page.take_in(&board.read_window(window, page.after).await.unwrap());
-    let shown: Vec<u64> = ranks(page.people()).into_iter().map(|(rank, _)| rank).collect();
+    let shown: Vec<u64> = ranks(&page.rows).into_iter().map(|(rank, _)| rank).collect();
     assert_eq!(shown, [2, 3, 3]);
     solve(&world, [1_202]).await;
     let frames = board.read_window(window, page.after).await.unwrap();
     assert!(!frames.is_empty() && frames.iter().all(|frame| !frame.frame.reset));
+    let sent: usize = frames.iter().map(|frame| frame.frame.rows.len()).sum();
+    assert_eq!(sent, 2, "who came, and who went: none of those who were overtaken");
     page.take_in(&frames);
-    let shown = ranks(page.people());
+    let shown = ranks(&page.rows);
     assert_eq!(shown[..2], [(2, "1020".into()), (3, "1202".into())]);
     assert_eq!((shown.len(), shown[2].0), (3, 4), "the others are one further down");
     let past = Window { from: 1_000, count: u32::MAX };
@@ -308,15 +323,12 @@ async fn a_candidate_is_told_their_place_with_five_above_and_below_while_there_i
     solve(&world, 1_000..1_012).await;
     let place = async |n| {
         let rows = board.place(id(n), 0).await.unwrap().rows.unwrap();
-        let rows = rows.iter().map(|(key, row)| {
-            let row: serde_json::Value = serde_json::from_slice(row).unwrap();
-            (key.as_str(), row)
-        });
-        let rows: BTreeMap<_, _> = rows.collect();
+        let rows = rows.into_iter().map(|(key, row)| (key, serde_json::from_slice(&row).unwrap()));
+        let rows: BTreeMap<String, serde_json::Value> = rows.collect();
         let Some(you) = rows.get("you") else { return vec![] };
         let own = &rows[you["key"].as_str().unwrap()];
         assert_eq!((&own["name"], &you["of"]), (&name(n), &serde_json::json!(19)));
-        ranks(rows.iter().filter(|(key, _)| **key != "you").map(|(_, row)| row))
+        ranks(&rows)
     };
     let around = |from: u64, to: u64| -> Vec<_> {
         (from..=to).map(|rank| (rank, (999 + rank).to_string())).collect()

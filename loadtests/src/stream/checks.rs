@@ -68,7 +68,7 @@ fn expected(contest: &Contest, teams: &[Team]) -> BTreeMap<String, Row> {
         let team = played.get(&number);
         let started_at = team.and_then(|team| team.started_at()).unwrap_or(0);
         let asked = team.map_or(&[][..], |team| &team.asked);
-        row(number, cells(contest.questions, started_at, asked))
+        row(number, cells(contest.questions, started_at, asked), since(asked))
     });
     ranked(rows.collect())
 }
@@ -99,7 +99,16 @@ fn cells(questions: usize, started_at: i64, asked: &[Asked]) -> Vec<Cell> {
     cells
 }
 
-fn row(number: usize, questions: Vec<Cell>) -> Row {
+/// When the last question was solved for the first time.
+fn since(asked: &[Asked]) -> Option<i64> {
+    let mut first = HashMap::<u16, i64>::new();
+    for Asked { run, at_ms } in asked.iter().filter(|asked| asked.run.verdict == Verdict::Right) {
+        first.entry(run.question).or_insert(*at_ms);
+    }
+    first.into_values().max()
+}
+
+fn row(number: usize, questions: Vec<Cell>, since: Option<i64>) -> Row {
     let solved = questions.iter().filter(|cell| cell.solved_at_min.is_some()).count();
     Row {
         rank: 0,
@@ -107,6 +116,7 @@ fn row(number: usize, questions: Vec<Cell>) -> Row {
         score: questions.iter().map(|cell| cell.score).sum(),
         solved,
         minutes: questions.iter().filter_map(|cell| cell.solved_at_min).sum(),
+        since,
         questions,
     }
 }
@@ -133,7 +143,10 @@ mod tests {
             vec![right(0, 3), wrong(1, 4)],
             vec![wrong(1, 4), asked(1, 5, Verdict::DoesNotCompile)],
         ];
-        let rows = all.iter().enumerate().map(|(number, asked)| row(number, cells(2, 0, asked)));
+        let rows = all
+            .iter()
+            .enumerate()
+            .map(|(number, asked)| row(number, cells(2, 0, asked), since(asked)));
         ranked(rows.collect())
     }
 

@@ -63,13 +63,16 @@ export type WallAbout = { title: string; opens_at: number | null; closes_at: num
 /** Row `you` of `place.<campaign>`: which row is one's own, and of how many. */
 export type WallYou = { key: string; of: number };
 
+/** Row `window` of a wall and of a place: the place of the first row, from 0, and its rank, from 1. */
+export type WallWindow = { from: number; rank: number };
+
 export type WallRow = {
-  /** From 1; equals share one. */
-  rank: number;
   name: string;
   score: number;
   solved: number;
   minutes: number;
+  /** When the last of the score came, if any has. */
+  since: number | null;
   questions: WallCell[];
   started_at: number;
   finished: boolean;

@@ -1,7 +1,8 @@
 import { untrack } from 'svelte';
 import type { Live } from '$lib/live.svelte';
 import type { Topic } from '$lib/topic.svelte';
-import type { WallRow, WallYou } from '$lib/wire';
+import { standing, type Placed } from '$lib/wall/standing';
+import type { WallYou } from '$lib/wire';
 
 /** Where the candidate stands on their campaign's wall, while it tells them. Made in a component, with which it ends. */
 export class Place {
@@ -23,12 +24,11 @@ export class Place {
   get you(): WallYou | undefined {
     return this.#topic?.row<WallYou>('you');
   }
-  get own(): WallRow | undefined {
-    return this.you && this.#topic?.row<WallRow>(this.you.key);
+  get own(): Placed | undefined {
+    return this.rows.find(({ key }) => key === this.you?.key);
   }
   /** Who stands around them, in order of rank. */
-  get rows(): [key: string, row: WallRow][] {
-    const rows = [...(this.#topic?.rows ?? [])] as [string, WallRow][];
-    return rows.filter(([key]) => key !== 'you').sort(([, a], [, b]) => a.rank - b.rank || a.name.localeCompare(b.name));
+  get rows(): Placed[] {
+    return standing(this.#topic?.rows ?? new Map());
   }
 }

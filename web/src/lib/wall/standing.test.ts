@@ -9,13 +9,20 @@ const ROWS: [string, WallRow][] = [
   ['d', row('Cy', 50, 30, [null, 8])],
 ];
 
-test('it stands as the server ranked it, and equals by name', () => {
-  const ranked = ROWS.map(([key, row], n): [string, WallRow] => [key, { ...row, rank: [3, 3, 1, 2][n] ?? 0 }]);
-  expect(standing(ranked).map(({ rank, row }) => [rank, row.name])).toEqual([[1, 'Bo'], [2, 'Cy'], [3, 'Ana'], [3, 'Zoë']]);
+test('it stands by score and minutes, and equals by who came to it first, then by name', () => {
+  const names = (rows: Map<string, unknown>) => standing(rows).map(({ rank, row }) => [rank, row.name]);
+  expect(names(new Map(ROWS))).toEqual([[1, 'Bo'], [2, 'Cy'], [3, 'Ana'], [3, 'Zoë']]);
+  const since = ROWS.map(([key, row]): [string, WallRow] => [key, { ...row, since: row.name === 'Ana' ? 9 : 5 }]);
+  expect(names(new Map(since))).toEqual([[1, 'Bo'], [2, 'Cy'], [3, 'Zoë'], [3, 'Ana']]);
+});
+
+test('rows further down have their places from where their window stands', () => {
+  const rows = new Map<string, unknown>([...ROWS, ['window', { from: 9, rank: 8 }], ['about', {}], ['you', {}]]);
+  expect(standing(rows).map(({ rank }) => rank)).toEqual([8, 11, 12, 12]);
 });
 
 test('it knows who was first, and what came last', () => {
-  const placed = standing(ROWS);
+  const placed = standing(new Map(ROWS));
   const first = firsts(ROWS, 2);
   expect(first).toEqual(['b', 'd']);
   expect(last_solved(placed, first, 2).map(({ name, question, is_first }) => [name, question, is_first])).toEqual([['Bo', 1, false], ['Bo', 0, false]]);
@@ -23,7 +30,7 @@ test('it knows who was first, and what came last', () => {
 
 function row(name: string, score: number, minutes: number, solved: (number | null)[]): WallRow {
   const questions = solved.map(solved_at_min => ({ score: solved_at_min === null ? 0 : 25, points: 25, tries: 1, solved_at_min }));
-  return { rank: 1, name, score, minutes, solved: 0, questions, started_at: 0, finished: false };
+  return { name, score, since: null, minutes, solved: 0, questions, started_at: 0, finished: false };
 }
 
 test('a cell says what is known of a question, and after the freeze only that somebody tried', () => {
@@ -40,7 +47,7 @@ test('what was solved in part is not told as solved', () => {
   const half = row('Di', 10, 5, [5]);
   if (half.questions[0]) half.questions[0].score = 10;
   expect(firsts([['d', half]], 1)).toEqual([null]);
-  expect(last_solved(standing([['d', half]]), [null], 5)).toEqual([]);
+  expect(last_solved(standing(new Map([['d', half]])), [null], 5)).toEqual([]);
 });
 
 test('a campaign without edges is spanned by those who sit it', () => {

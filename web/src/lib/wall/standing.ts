@@ -1,12 +1,22 @@
 /** The order of a wall, and what is told beside it. */
-import type { WallCell, WallRow } from '$lib/wire';
+import type { WallCell, WallRow, WallWindow } from '$lib/wire';
 
 export type Placed = { key: string; rank: number; row: WallRow };
 
-/** In the order of the ranks that the server gave; equals by name. */
-export function standing(rows: Iterable<[key: string, row: WallRow]>): Placed[] {
-  const sorted = [...rows].sort(([, a], [, b]) => a.rank - b.rank || a.name.localeCompare(b.name));
-  return sorted.map(([key, row]) => ({ key, row, rank: row.rank }));
+const NO_PERSON = new Set(['about', 'window', 'you']);
+
+/** The people of a wall, or around somebody, in order and with their ranks: by score, then by minutes; equals share one, and who came to it first is first. */
+export function standing(rows: ReadonlyMap<string, unknown>): Placed[] {
+  const people = ([...rows] as [string, WallRow][]).filter(([key]) => !NO_PERSON.has(key));
+  const { from, rank } = (rows.get('window') as WallWindow | undefined) ?? { from: 0, rank: 1 };
+  people.sort(([, a], [, b]) => b.score - a.score || a.minutes - b.minutes || (a.since ?? 0) - (b.since ?? 0) || a.name.localeCompare(b.name));
+  const placed: Placed[] = [];
+  for (const [n, [key, row]] of people.entries()) {
+    const above = placed[n - 1];
+    const is_equal = above?.row.score === row.score && above.row.minutes === row.minutes;
+    placed.push({ key, row, rank: !above ? rank : is_equal ? above.rank : from + n + 1 });
+  }
+  return placed;
 }
 
 /** What a cell says of a question. */
