@@ -1,9 +1,12 @@
 //! Planned hand-overs: a shard comes to rest here and begins at once elsewhere.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{cluster::Subject, ids::NodeId};
+use domain::{
+    cluster::{Subject, Wire},
+    ids::NodeId,
+};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,34 +17,31 @@ use crate::report;
 /// is asked.
 const TAKEN: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
-/// How many shards are handed over side by side.
-const MOVED_AT_ONCE: usize = 8;
+/// How many shards are on their way at one moment, so that each is without an owner for a moment only.
+pub(super) const MOVED_AT_ONCE: usize = 8;
 /// How long the owners of a shard that is handed over have to finish.
 const RETIRE: Duration = Duration::from_millis(250);
 
 impl Shepherd {
-    /// A few at a time, so that each is without an owner for a moment only.
-    pub(super) async fn hand_over_all(&mut self, moves: &[(u16, NodeId)]) {
-        for moves in moves.chunks(MOVED_AT_ONCE) {
-            self.hand_over(moves).await;
+    /// Takes no more commands for shards, and waits until their streams are at rest.
+    async fn retire(&self, moves: &[(u16, NodeId)]) {
+        let sign =
+            |(shard, _): &(u16, NodeId)| (*shard, self.placement.epoch_of(*shard).unwrap_or(0));
+        let signs: Vec<_> = moves.iter().map(sign).collect();
+        for (shard, _) in moves {
+            self.placement.leave(*shard);
+        }
+        let at_rest = join_all(moves.iter().map(|(shard, _)| self.directory.retire(*shard)));
+        if timeout(RETIRE, at_rest).await.is_err() {
+            tracing::info!("not all streams of shards that are handed over were at rest");
+        }
+        if let Err(error) = self.deps.shards.alive(&signs, &[], self.deps.clock.now()).await {
+            tracing::info!(%error, "no sign of life of shards that are handed over");
         }
     }
 
-    /// Takes no more commands for `shard`, and waits until its streams are at rest.
-    async fn retire(&self, shard: u16) {
-        let epoch = self.placement.epoch_of(shard);
-        self.placement.leave(shard);
-        if timeout(RETIRE, self.directory.retire(shard)).await.is_err() {
-            tracing::info!(shard, "not all streams of a shard were at rest");
-        }
-        let sign = [(shard, epoch.unwrap_or(0))];
-        if let Err(error) = self.deps.shards.alive(&sign, &[], self.deps.clock.now()).await {
-            tracing::info!(shard, %error, "no sign of life of a shard that is handed over");
-        }
-    }
-
-    async fn hand_over(&mut self, moves: &[(u16, NodeId)]) {
-        join_all(moves.iter().map(|(shard, _)| self.retire(*shard))).await;
+    pub(super) async fn hand_over(&mut self, moves: &[(u16, NodeId)]) {
+        self.retire(moves).await;
         let mut leases = vec![];
         for (shard, to) in moves {
             let ours = self.ours(*shard).map(|ours| ours.revision);
@@ -64,24 +64,28 @@ impl Shepherd {
         for (to, shard) in join_all(leases.into_iter().map(release)).await.into_iter().flatten() {
             given.entry(to).or_default().push(shard);
         }
-        for (to, shards) in &given {
-            let said = serde_json::to_vec(shards).expect("numbers");
-            self.deps.wire.tell(Subject::Node(*to), Bytes::from(said));
-        }
-        let taken = given.iter().map(|(to, shards)| self.taken(*to, shards));
-        if timeout(TAKEN, join_all(taken)).await.is_err() {
-            tracing::info!("shards that were handed over are not taken yet");
+        for (to, shards) in given {
+            let said = serde_json::to_vec(&shards).expect("numbers");
+            self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
+            self.mine.moving += shards.len();
+            let wire = Arc::clone(&self.deps.wire);
+            self.mine.arriving.spawn(async move {
+                if timeout(TAKEN, taken(&*wire, to, &shards)).await.is_err() {
+                    tracing::info!("shards that were handed over are not taken yet");
+                }
+                shards.len()
+            });
         }
     }
+}
 
-    /// Waits until `to` owns `shards`, so that the next ones do not wait for these.
-    async fn taken(&self, to: NodeId, shards: &[u16]) {
-        loop {
-            let report = report::of(&*self.deps.wire, to).await.unwrap_or_default();
-            if shards.iter().all(|shard| report.owned.contains(shard)) {
-                return;
-            }
-            sleep(LOOK).await;
+/// Waits until `to` owns `shards`, so that the next ones do not wait for these.
+async fn taken(wire: &dyn Wire, to: NodeId, shards: &[u16]) {
+    loop {
+        let report = report::of(wire, to).await.unwrap_or_default();
+        if shards.iter().all(|shard| report.owned.contains(shard)) {
+            return;
         }
+        sleep(LOOK).await;
     }
 }

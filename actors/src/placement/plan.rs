@@ -35,6 +35,8 @@ pub(super) struct View {
     pub(super) lease: Option<Lease>,
     /// When `lease` was first seen as it is.
     pub(super) since: Duration,
+    /// Whoever had it has handed it over to this node, whichever ones there are.
+    pub(super) is_given: bool,
     /// Ours, with when its last renewal was sent.
     pub(super) ours: Option<Ours>,
 }
@@ -78,17 +80,18 @@ pub(super) enum Step {
 }
 
 /// Decides about all shards. `moved` is how many this node has handed over lately; without being
-/// able itself it hands over everything.
+/// able itself it hands over everything. At most `room` begin to move now.
 pub(super) fn plan(
     now: Duration,
     terms: Terms,
     others: &Others,
     views: &BTreeMap<u16, View>,
     moved: usize,
+    room: usize,
 ) -> Vec<Step> {
     let is_able = others.me.is_some_and(|me| others.able.contains(&me));
     let share = MOVES_MAX / others.settled.len().max(1);
-    let mut left = if is_able { share.saturating_sub(moved) } else { usize::MAX };
+    let mut left = if is_able { share.saturating_sub(moved).min(room) } else { room };
     let mut steps = vec![];
     for (shard, view) in views {
         let step = match view.ours {
@@ -129,7 +132,7 @@ fn take(now: Duration, terms: Terms, others: &Others, shard: u16, view: &View) -
     }
     let ranked = ranked(shard, &others.able);
     let place = ranked.iter().position(|node| Some(*node) == others.me)?;
-    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    let place = if view.is_given { 0 } else { u32::try_from(place).unwrap_or(u32::MAX) };
     let after = view.lease.map(|lease| lease.revision);
     (free_at + PATIENCE.saturating_mul(place) <= now).then_some(Step::Take { shard, after })
 }
@@ -167,13 +170,13 @@ mod tests {
 
     fn view(lease: Option<(NodeId, u64)>, since: f64) -> View {
         let lease = lease.map(|(owner, revision)| Lease { owner, revision });
-        View { lease, since: secs(since), ours: None }
+        View { lease, since: secs(since), is_given: false, ours: None }
     }
 
     fn ours(revision: u64, renewed_at: f64) -> View {
         let lease = Some(Lease { owner: ME, revision });
         let ours = Some(Ours { revision, renewed_at: secs(renewed_at) });
-        View { lease, since: secs(renewed_at), ours }
+        View { lease, since: secs(renewed_at), is_given: false, ours }
     }
 
     fn alone() -> Others {
@@ -185,7 +188,7 @@ mod tests {
     }
 
     fn steps(now: f64, others: &Others, view: View) -> Vec<Step> {
-        plan(secs(now), TERMS, others, &BTreeMap::from([(7, view)]), 0)
+        plan(secs(now), TERMS, others, &BTreeMap::from([(7, view)]), 0, 8)
     }
 
     #[test]
@@ -207,9 +210,9 @@ mod tests {
         for shard in 0..SHARDS {
             let views = BTreeMap::from([(shard, view(None, 0.0))]);
             let is_first = ranked(shard, &both.able).first() == Some(&ME);
-            let at_once = !plan(secs(0.0), TERMS, &both, &views, 0).is_empty();
+            let at_once = !plan(secs(0.0), TERMS, &both, &views, 0, 8).is_empty();
             assert_eq!(at_once, is_first);
-            assert_eq!(plan(secs(1.0), TERMS, &both, &views, 0).len(), 1);
+            assert_eq!(plan(secs(1.0), TERMS, &both, &views, 0, 8).len(), 1);
         }
     }
 
@@ -229,16 +232,30 @@ mod tests {
     #[test]
     fn a_tenth_moves_to_who_comes_and_everything_from_who_leaves() {
         let views: BTreeMap<u16, View> = (0..SHARDS).map(|shard| (shard, ours(1, 0.0))).collect();
-        let moves = |others: &Others, moved| {
-            let steps = plan(secs(0.1), TERMS, others, &views, moved);
+        let moves = |others: &Others, moved, room| {
+            let steps = plan(secs(0.1), TERMS, others, &views, moved, room);
             steps.iter().filter(|step| matches!(step, Step::HandOver { .. })).count()
         };
-        assert_eq!(moves(&both(), 0), 12);
-        assert_eq!(moves(&both(), 12), 0);
+        assert_eq!(moves(&both(), 0, 256), 12);
+        assert_eq!(moves(&both(), 0, 8), 8);
+        assert_eq!(moves(&both(), 12, 256), 0);
         let leaving =
             |to: &[NodeId]| Others { me: Some(ME), able: to.to_vec(), settled: to.to_vec() };
-        assert_eq!(moves(&leaving(&[OTHER]), 0), usize::from(SHARDS));
-        assert_eq!(moves(&leaving(&[]), 0), 0);
+        assert_eq!(moves(&leaving(&[OTHER]), 0, 256), usize::from(SHARDS));
+        assert_eq!(moves(&leaving(&[]), 0, 256), 0);
+        let late = plan(secs(1.6), TERMS, &leaving(&[OTHER]), &views, 0, 8);
+        let renewed = late.iter().filter(|step| matches!(step, Step::Renew { .. })).count();
+        assert_eq!((late.len(), renewed), (256, 248), "what has to wait is kept meanwhile");
+    }
+
+    #[test]
+    fn what_was_given_is_taken_at_once_whoever_comes_first() {
+        let both = both();
+        for shard in 0..SHARDS {
+            let views = BTreeMap::from([(shard, View { is_given: true, ..view(None, 0.0) })]);
+            let taken = plan(secs(0.0), TERMS, &both, &views, 0, 8);
+            assert_eq!(taken, [Step::Take { shard, after: None }]);
+        }
     }
 
     #[test]

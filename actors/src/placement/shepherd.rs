@@ -17,12 +17,13 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     Members, NodeCard, Placement,
     members::SAY,
+    moves::MOVED_AT_ONCE,
     plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
 };
 use crate::{clockwork, deps::Deps, directory::Directory};
@@ -58,8 +59,12 @@ pub(crate) struct Mine {
     pub(super) views: BTreeMap<u16, View>,
     pub(super) serving: HashMap<u16, Box<dyn Serving>>,
     /// Who still asks here for a shard that was handed over is told so, until everybody knows.
-    pub(super) lingering: VecDeque<(Instant, Box<dyn Serving>)>,
+    pub(super) lingering: JoinSet<()>,
+    /// When each shard was handed over lately.
     pub(super) moved: VecDeque<Instant>,
+    /// How many shards are on their way to others, and who waits until those have them.
+    pub(super) moving: usize,
+    pub(super) arriving: JoinSet<usize>,
     /// Why shards could not be taken the last time.
     pub(crate) failed: Option<Unavailable>,
     pub(super) said_at: Option<Instant>,
@@ -73,8 +78,10 @@ impl Default for Mine {
             began: Instant::now(),
             views: BTreeMap::new(),
             serving: HashMap::new(),
-            lingering: VecDeque::new(),
+            lingering: JoinSet::new(),
             moved: VecDeque::new(),
+            moving: 0,
+            arriving: JoinSet::new(),
             failed: None,
             said_at: None,
             checked_at: None,
@@ -88,11 +95,23 @@ impl Shepherd {
     pub(crate) async fn run(mut self) {
         let mut given = self.hear().await;
         let mut look_at = Instant::now();
+        let mut card = self.card.subscribe();
+        let mut is_leaving = false;
         loop {
             tokio::select! {
                 // In this order, so that a simulation goes the same way again.
                 biased;
                 Some(shard) = self.lost.recv() => self.is_lost(shard),
+                () = told_to_leave(&mut card), if !is_leaving => {
+                    is_leaving = true;
+                    self.mine.said_at = None;
+                    self.say();
+                    self.act().await;
+                }
+                Some(arrived) = self.mine.arriving.join_next() => {
+                    self.mine.moving -= arrived.unwrap_or(0);
+                    self.act().await;
+                }
                 () = sleep_until(look_at) => {
                     self.look().await;
                     look_at = Instant::now() + self.pause();
@@ -138,7 +157,7 @@ impl Shepherd {
                 Ok(hearing) => return hearing,
                 Err(error) => tracing::warn!(%error, "nothing can be handed to this node yet"),
             }
-            tokio::time::sleep(PATIENCE).await;
+            sleep(PATIENCE).await;
         }
     }
 
@@ -156,9 +175,7 @@ impl Shepherd {
 
     /// What follows from what is known.
     async fn act(&mut self) {
-        while self.mine.lingering.front().is_some_and(|(since, _)| LINGER <= since.elapsed()) {
-            self.mine.lingering.pop_front();
-        }
+        while self.mine.lingering.try_join_next().is_some() {}
         while self.mine.moved.front().is_some_and(|moved| MOVES_WITHIN <= moved.elapsed()) {
             self.mine.moved.pop_front();
         }
@@ -168,6 +185,7 @@ impl Shepherd {
             &self.others(),
             &self.mine.views,
             self.mine.moved.len(),
+            MOVED_AT_ONCE.saturating_sub(self.mine.moving),
         );
         self.carry_out(steps).await;
     }
@@ -196,10 +214,10 @@ impl Shepherd {
         let now = self.mine.began.elapsed();
         for shard in 0..SHARDS {
             let lease = leases.get(&shard).copied();
-            let new = View { lease, since: now, ours: None };
+            let new = View { lease, since: now, is_given: false, ours: None };
             let view = self.mine.views.entry(shard).or_insert(new);
             if view.lease != lease {
-                (view.lease, view.since) = (lease, now);
+                (view.lease, view.since, view.is_given) = (lease, now, false);
             }
         }
     }
@@ -212,7 +230,7 @@ impl Shepherd {
         };
         for shard in shards {
             if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
-                (view.lease, view.since) = (None, now);
+                (view.lease, view.since, view.is_given) = (None, now, true);
             }
         }
     }
@@ -243,7 +261,9 @@ impl Shepherd {
                 }
             }
         }
-        self.hand_over_all(&moves).await;
+        if !moves.is_empty() {
+            self.hand_over(&moves).await;
+        }
     }
 
     /// Writes leases side by side. Answers each with when that was sent, or why it was not written.
@@ -318,7 +338,7 @@ impl Shepherd {
         let renewed_at = sent_at.saturating_duration_since(self.mine.began);
         let lease = Some(Lease { owner: me, revision });
         let ours = Some(Ours { revision, renewed_at });
-        self.mine.views.insert(shard, View { lease, since: now, ours });
+        self.mine.views.insert(shard, View { lease, since: now, is_given: false, ours });
         self.placement.extend(shard, sent_at + self.terms().give_up());
     }
 
@@ -343,8 +363,12 @@ impl Shepherd {
 
     /// Somebody else may own `shard`: nothing more is done for it.
     pub(super) fn give_up(&mut self, shard: u16) {
-        let serving = self.mine.serving.remove(&shard);
-        self.mine.lingering.extend(serving.map(|serving| (Instant::now(), serving)));
+        if let Some(serving) = self.mine.serving.remove(&shard) {
+            self.mine.lingering.spawn(async move {
+                sleep(LINGER).await;
+                drop(serving);
+            });
+        }
         let Some(view) = self.mine.views.get_mut(&shard) else { return };
         if view.ours.take().is_some() {
             // Its lease is seen anew, for as long as it says that it lasts.
@@ -365,5 +389,12 @@ impl Shepherd {
             card.broken = self.directory.broken().len();
         });
         self.card.borrow().say(&*self.deps.wire);
+    }
+}
+
+async fn told_to_leave(card: &mut watch::Receiver<NodeCard>) {
+    if card.wait_for(|card| card.is_leaving).await.is_err() {
+        // The node is gone, and with it whoever waits here.
+        std::future::pending::<()>().await;
     }
 }
