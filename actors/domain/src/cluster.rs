@@ -66,7 +66,8 @@ pub trait Wire: Send + Sync {
     async fn call(&self, to: Subject, body: Bytes, within: Duration) -> Result<Bytes, CallError>;
 
     /// Answers calls of `subject` by `serve` until the answer is dropped; then nobody serves it,
-    /// while calls that were taken are still answered. Calls are carried out side by side.
+    /// while calls that were taken are still answered. Calls are carried out side by side. Of several
+    /// nodes that serve it one is asked; commands are put to each of them, and the first answer counts.
     async fn serve(
         &self,
         subject: Subject,

@@ -1,6 +1,10 @@
 //! Planned hand-overs: a shard comes to rest here and begins at once elsewhere.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domain::{
@@ -43,8 +47,10 @@ impl Shepherd {
     pub(super) async fn hand_over(&mut self, moves: &[(u16, NodeId)]) {
         self.retire(moves).await;
         let mut leases = vec![];
+        let mut serving = HashMap::new();
         for (shard, to) in moves {
             let ours = self.ours(*shard).map(|ours| ours.revision);
+            serving.extend(self.mine.serving.remove(shard).map(|serving| (*shard, serving)));
             self.give_up(*shard);
             leases.extend(ours.map(|revision| (*shard, *to, revision)));
             self.mine.moved.push_back(Instant::now());
@@ -68,13 +74,19 @@ impl Shepherd {
             let said = serde_json::to_vec(&shards).expect("numbers");
             self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
             self.mine.moving += shards.len();
+            // Who asks here for what is on its way is told so.
+            let serving: Vec<_> = shards.iter().map(|shard| serving.remove(shard)).collect();
             let wire = Arc::clone(&self.deps.wire);
             self.mine.arriving.spawn(async move {
                 if timeout(TAKEN, taken(&*wire, to, &shards)).await.is_err() {
                     tracing::info!("shards that were handed over are not taken yet");
                 }
+                drop(serving);
                 shards.len()
             });
+        }
+        for serving in serving.into_values() {
+            self.linger(serving);
         }
     }
 }

@@ -364,10 +364,7 @@ impl Shepherd {
     /// Somebody else may own `shard`: nothing more is done for it.
     pub(super) fn give_up(&mut self, shard: u16) {
         if let Some(serving) = self.mine.serving.remove(&shard) {
-            self.mine.lingering.spawn(async move {
-                sleep(LINGER).await;
-                drop(serving);
-            });
+            self.linger(serving);
         }
         let Some(view) = self.mine.views.get_mut(&shard) else { return };
         if view.ours.take().is_some() {
@@ -376,6 +373,14 @@ impl Shepherd {
         }
         self.placement.lose(shard);
         self.directory.drop_shard(shard);
+    }
+
+    /// Who still asks here for a shard that is lost is told so, for a while.
+    pub(super) fn linger(&mut self, serving: Box<dyn Serving>) {
+        self.mine.lingering.spawn(async move {
+            sleep(LINGER).await;
+            drop(serving);
+        });
     }
 
     fn say(&mut self) {

@@ -1,6 +1,9 @@
 //! Taking shards that are free.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use domain::{aggregate::Outage, at::At, cluster::Subject, ports::Unavailable};
 use futures_util::{StreamExt, stream};
@@ -34,17 +37,22 @@ impl Shepherd {
         for (shard, outage) in self.deps.shards.outages_of(&ids, At(0)).await? {
             outages.entry(shard).or_default().push(outage);
         }
-        let mut begun = vec![];
+        let mut held = vec![];
         for (shard, epoch) in taken {
             let Some((revision, sent_at)) = ours.remove(&shard) else { continue };
-            let outages = outages.remove(&shard).unwrap_or_default();
             if sent_at.elapsed() < self.terms().give_up() {
                 self.hold(shard, revision, sent_at);
-                self.placement.begin(shard, epoch, outages, now);
-                begun.push(shard);
+                held.push((shard, epoch));
             }
         }
-        self.serve(&begun).await;
+        // Before it says that it has them: who had them answers calls until then.
+        let served = self.serve(held.iter().map(|(shard, _)| *shard).collect()).await;
+        let mut begun = vec![];
+        for (shard, epoch) in held.into_iter().filter(|(shard, _)| served.contains(shard)) {
+            let outages = outages.remove(&shard).unwrap_or_default();
+            self.placement.begin(shard, epoch, outages, now);
+            begun.push(shard);
+        }
         // Whoever was quicker has them; they are not ours to keep from others.
         for (shard, (revision, _)) in ours {
             self.deps.leases.release(shard, revision).await.ok();
@@ -55,21 +63,27 @@ impl Shepherd {
         Ok(begun)
     }
 
-    async fn serve(&mut self, shards: &[u16]) {
+    /// Answers those that are served.
+    async fn serve(&mut self, shards: Vec<u16>) -> HashSet<u16> {
         let (wire, directory) = (&self.deps.wire, &self.directory);
         let serve = |shard: u16| async move {
             let commands = Arc::new(Commands::new(directory, shard));
             (shard, wire.serve(Subject::Commands(shard), commands).await)
         };
-        let served = stream::iter(shards.to_vec()).map(serve).buffer_unordered(ABREAST);
-        for (shard, served) in served.collect::<Vec<_>>().await {
-            match served {
-                Ok(serving) => drop(self.mine.serving.insert(shard, serving)),
+        let asked = stream::iter(shards).map(serve).buffer_unordered(ABREAST);
+        let mut served = HashSet::new();
+        for (shard, serving) in asked.collect::<Vec<_>>().await {
+            match serving {
+                Ok(serving) => {
+                    self.mine.serving.insert(shard, serving);
+                    served.insert(shard);
+                }
                 Err(error) => {
                     tracing::warn!(shard, %error, "a shard cannot be served");
                     self.give_up(shard);
                 }
             }
         }
+        served
     }
 }

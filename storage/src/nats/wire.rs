@@ -19,7 +19,9 @@ use crate::local::{Failed, LocalWire, ServedHere};
 /// In the header of an answer that is none: why.
 const WHY: &str = "Polycode-Why";
 
-/// Of all nodes that believe to serve a subject, one is given each call.
+/// Of all nodes that believe to serve a subject, one is given each call; but for commands, which
+/// everybody is given who does: while a shard moves two are, and what reaches the one that no longer
+/// has it must not be lost with it.
 const GROUP: &str = "serve";
 
 /// See the module. What this node serves is asked without the server.
@@ -75,8 +77,11 @@ impl Wire for NatsWire {
     ) -> Result<Box<dyn Serving>, Unavailable> {
         let here = self.local.serve_here(subject, serve);
         let name = self.nats.subject(subject);
-        let asked = self.nats.client().queue_subscribe(name, GROUP.into());
-        let calls = within(asked).await?;
+        let calls = if matches!(subject, Subject::Commands(_)) {
+            within(self.nats.client().subscribe(name)).await?
+        } else {
+            within(self.nats.client().queue_subscribe(name, GROUP.into())).await?
+        };
         let (stop, stopped) = oneshot::channel();
         let (local, client) = (Arc::clone(&self.local), self.nats.client().clone());
         self.nats.spawn(take(calls, stopped, local, client, subject));
