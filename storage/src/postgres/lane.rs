@@ -23,8 +23,9 @@ pub(super) struct ServerLane {
 }
 
 impl ServerLane {
-    pub(super) fn new(options: PgConnectOptions, alone: bool, on: PgConnection) -> Self {
-        Self { options, alone, on: Some(on) }
+    /// Connects when it has something to write, if it is not connected yet.
+    pub(super) fn new(options: PgConnectOptions, alone: bool, on: Option<PgConnection>) -> Self {
+        Self { options, alone, on }
     }
 
     /// Takes the connection out: what is cancelled half-way never comes back.

@@ -1,5 +1,5 @@
 //! A store in a PostgreSQL database. What it answers `Ok` is on the server's disk; everything that
-//! writes goes through one writer, which commits what waits together.
+//! writes goes through one of a few writers, each of which commits what waits for it together.
 
 mod append;
 mod blobs;
@@ -34,12 +34,18 @@ const IDENTITY: &str = "
     SELECT system_identifier || '/' || current_database() || '/' || current_schema()
     FROM pg_control_system()";
 
+/// How many writers append side by side, each the streams of its own shards: while one waits for the
+/// disk, the server works for the other.
+const LANES: usize = 2;
+
 /// All the ports of storage, in one PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
-    writes: mpsc::Sender<Write<PgConnection>>,
+    /// One for each writer. The first one has everything that is no append, and is the one that
+    /// keeps other programs out.
+    writes: Vec<mpsc::Sender<Write<PgConnection>>>,
     readers: PgPool,
-    /// The writer. It is in nobody's hands, so that nobody cancels it.
+    /// The writers. They are in nobody's hands, so that nobody cancels them.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -56,10 +62,17 @@ impl Postgres {
 
     async fn start(address: &Address, alone: bool) -> Result<Arc<Self>, OpenError> {
         let opened = open::open(address, alone).await?;
-        let (writes, queue) = mpsc::channel(writer::QUEUE);
-        let mut tasks = JoinSet::new();
-        let lane = ServerLane::new(opened.options, alone, opened.writer);
-        tasks.spawn(Writer::new(queue, lane).run());
+        let (mut tasks, mut writes) = (JoinSet::new(), vec![]);
+        let mut begin = |lane: ServerLane| {
+            let (sender, queue) = mpsc::channel(writer::QUEUE);
+            writes.push(sender);
+            tasks.spawn(Writer::new(queue, lane).run());
+        };
+        let options = opened.options;
+        begin(ServerLane::new(options.clone(), alone, Some(opened.writer)));
+        for _ in 1..LANES {
+            begin(ServerLane::new(options.clone(), false, None));
+        }
         Ok(Arc::new(Self { writes, readers: opened.readers, tasks: Mutex::new(tasks) }))
     }
 
@@ -74,7 +87,9 @@ impl Postgres {
     pub async fn close(&self) {
         self.readers.close().await;
         // Fails when it is closed already.
-        drop(self.writes.send(Write::Close).await);
+        for writes in &self.writes {
+            drop(writes.send(Write::Close).await);
+        }
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -84,18 +99,24 @@ impl Postgres {
     }
 
     async fn append_one(&self, waiting: Waiting) -> Result<(), Unavailable> {
+        let lane = usize::from(waiting.append.stream.shard()) % LANES;
         let write = Write::Append(Box::new(waiting));
-        self.writes.send(write).await.map_err(|_| unavailable(CLOSED))
+        self.ask(lane, write).await
     }
 
-    /// Has the writer run `run` in its next transaction.
+    async fn ask(&self, lane: usize, write: Write<PgConnection>) -> Result<(), Unavailable> {
+        let writes = self.writes.get(lane).ok_or_else(|| unavailable(CLOSED))?;
+        writes.send(write).await.map_err(|_| unavailable(CLOSED))
+    }
+
+    /// Has the first writer run `run` in its next transaction.
     async fn write<F, T>(&self, run: F) -> Result<T, Unavailable>
     where
         F: for<'c> FnOnce(&'c mut PgConnection) -> Running<'c, T> + Send + 'static,
         T: Send + 'static,
     {
         let (write, answer) = Once::ask(run);
-        self.writes.send(write).await.map_err(|_| unavailable(CLOSED))?;
+        self.ask(0, write).await?;
         answered(answer).await?
     }
 }
