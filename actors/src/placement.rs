@@ -6,6 +6,7 @@ mod fitness;
 mod members;
 mod moves;
 mod plan;
+mod renewals;
 mod shepherd;
 mod taking;
 

@@ -72,7 +72,7 @@ mod tests {
         for spread in [250, 500, 1_000, 1_500, 1_500] {
             assert!(link.wait() < Duration::from_millis(spread));
         }
-        for _ in 0..PROMPT_TRIES {
+        for _ in 5..PROMPT_TRIES {
             assert!(link.wait() < Duration::from_millis(1_500));
         }
         let longest = (0..100).map(|_| link.wait()).max().unwrap();

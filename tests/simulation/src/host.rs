@@ -155,10 +155,14 @@ async fn ask(
     node: Arc<Node>,
     link: Link,
     (to, meta, command): (Stream, Meta, AnyCommand),
-    reply: oneshot::Sender<Answer>,
+    mut reply: oneshot::Sender<Answer>,
 ) {
-    let received_at = Some(node.deps.clock.now());
-    let answer = node.directory.ask(to, Meta { received_at, ..meta }, command).await;
+    let meta = Meta { received_at: Some(node.deps.clock.now()), ..meta };
+    // As a gateway, which asks for a socket only while that is there.
+    let answer = tokio::select! {
+        answer = node.directory.ask(to, meta, command) => answer,
+        () = reply.closed() => return,
+    };
     if let Some(ride) = wire::ride(&link.world) {
         let at = link.time() + ride;
         link.world.later(at, move |_: &Arc<World>| drop(reply.send(answer)));
