@@ -7,9 +7,13 @@ use std::{
 
 use domain::{aggregate::Outage, at::At, cluster::Subject, ports::Unavailable};
 use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, timeout};
 
-use super::shepherd::{ABREAST, Shepherd};
+use super::shepherd::{ABREAST, PATIENCE, Shepherd};
 use crate::remote::Commands;
+
+/// Shards with their new epochs, and the outages of each.
+type Raised = (Vec<(u16, u64)>, HashMap<u16, Vec<Outage>>);
 
 impl Shepherd {
     /// Takes shards: the epoch is read, then the lease is taken, then the epoch raised if it is
@@ -31,12 +35,13 @@ impl Shepherd {
             ours.keys().map(|shard| (*shard, epochs.get(shard).copied().unwrap_or(0))).collect();
         let now = self.deps.clock.now();
         let name = self.card.borrow().name.clone();
-        let taken = self.deps.shards.take_after(&wanted, &name, now).await?;
-        let ids: Vec<u16> = taken.iter().map(|(shard, _)| *shard).collect();
-        let mut outages = HashMap::<u16, Vec<Outage>>::new();
-        for (shard, outage) in self.deps.shards.outages_of(&ids, At(0)).await? {
-            outages.entry(shard).or_default().push(outage);
-        }
+        let (taken, mut outages) = match self.raise(&wanted, &name, now).await {
+            Ok(raised) => raised,
+            Err(error) => {
+                self.let_go(ours).await;
+                return Err(error);
+            }
+        };
         let mut held = vec![];
         for (shard, epoch) in taken {
             let Some((revision, sent_at)) = ours.remove(&shard) else { continue };
@@ -53,14 +58,38 @@ impl Shepherd {
             self.placement.begin(shard, epoch, outages, now);
             begun.push(shard);
         }
-        // Whoever was quicker has them; they are not ours to keep from others.
-        for (shard, (revision, _)) in ours {
-            self.deps.leases.release(shard, revision).await.ok();
-        }
+        // Whoever was quicker has them.
+        self.let_go(ours).await;
         if !begun.is_empty() {
             tracing::info!(shards = begun.len(), "this node took shards");
         }
         Ok(begun)
+    }
+
+    /// Raises the epochs of shards. Answers those that are taken with that, and their outages.
+    async fn raise(
+        &self,
+        wanted: &[(u16, u64)],
+        name: &str,
+        now: At,
+    ) -> Result<Raised, Unavailable> {
+        let taken = self.deps.shards.take_after(wanted, name, now).await?;
+        let ids: Vec<u16> = taken.iter().map(|(shard, _)| *shard).collect();
+        let mut outages = HashMap::<u16, Vec<Outage>>::new();
+        for (shard, outage) in self.deps.shards.outages_of(&ids, At(0)).await? {
+            outages.entry(shard).or_default().push(outage);
+        }
+        Ok((taken, outages))
+    }
+
+    /// Gives back leases of what was not taken: they are not ours to keep from others, nor from
+    /// ourselves.
+    async fn let_go(&self, leases: HashMap<u16, (u64, Instant)>) {
+        let release = |(shard, (revision, _))| async move {
+            let released = timeout(PATIENCE, self.deps.leases.release(shard, revision)).await;
+            drop(released);
+        };
+        stream::iter(leases).for_each_concurrent(ABREAST, release).await;
     }
 
     /// Answers those that are served.
