@@ -33,7 +33,7 @@ impl Placement {
                 Ok(gone) => {
                     self.lose_those(&gone, &owned);
                     self.note(&outages, &owned);
-                    if self.proved_at(now) {
+                    if self.proved_at(now, !outages.is_empty()) {
                         directory.tell_outage();
                     }
                     for shard in gone {
@@ -80,10 +80,11 @@ impl Placement {
         }
     }
 
-    /// It could commit at `now`, after what outages it knows. Answers whether that ends one.
-    fn proved_at(&self, now: At) -> bool {
+    /// It could commit at `now`, after what outages it knows. Answers whether that ends one; it does
+    /// if one was kept, though something older was stored since.
+    fn proved_at(&self, now: At, was_kept: bool) -> bool {
         let from = At(self.alive_at.load(Ordering::SeqCst));
-        let is_new = self.is_silent(now);
+        let is_new = was_kept || self.is_silent(now);
         if is_new {
             tracing::warn!(ms = (now - from).0, "nothing could be committed for a while");
             self.noticed.fetch_add(1, Ordering::SeqCst);
@@ -114,8 +115,9 @@ mod tests {
         placement.note(&outages, &owned);
         let known = [1, 2, 3].map(|shard| placement.shard(shard).known().outages.len());
         assert_eq!(known, [0, 1, 0]);
-        assert!(placement.is_silent(At(9_000)) && placement.proved_at(At(9_000)));
-        assert!(!placement.proved_at(At(9_500)));
+        assert!(placement.is_silent(At(9_000)) && placement.proved_at(At(9_000), true));
+        assert!(!placement.proved_at(At(9_500), false));
+        assert!(placement.proved_at(At(9_600), true));
     }
 
     #[tokio::test(start_paused = true)]
