@@ -199,8 +199,10 @@ impl<A: Aggregate> State<A> {
 
     /// Carries out what waits: the clock's commands before people's.
     async fn work_off(&mut self) -> Result<(), Failure> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
         loop {
+            // Again each time: while the last ones were stored an end may have come, and an outage.
+            self.give_back().await?;
+            let Some(journal) = &mut self.journal else { return Ok(()) };
             let mut asks = vec![];
             for queue in self.arguments.queues.iter_mut().rev() {
                 while let (true, Ok(ask)) = (asks.len() < BATCH_MAX, queue.try_recv()) {
