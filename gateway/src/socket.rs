@@ -86,13 +86,15 @@ struct Connection {
     presence: Option<(SessionId, CampaignId)>,
 }
 
-async fn serve(app: Shared, caller: Caller, door: Door, outbox: Outbox, first: Bytes) {
+/// What seldom happens is boxed: of each socket the task stays in memory, with room for the largest of
+/// all that it may wait for.
+async fn serve(app: Shared, caller: Arc<Caller>, door: Door, outbox: Outbox, first: Bytes) {
     // Held until the goodbye is said: whoever stops the server waits for that.
     let mut stopping = app.stopping.subscribe();
     let mut line = Line::new(outbox.clone(), first);
     let mut connection = Connection {
         app,
-        caller: Arc::new(caller),
+        caller,
         outbox,
         door,
         asked: VecDeque::new(),
@@ -102,7 +104,7 @@ async fn serve(app: Shared, caller: Caller, door: Door, outbox: Outbox, first: B
         frames: Bucket::default(),
         presence: None,
     };
-    connection.arrive().await;
+    Box::pin(connection.arrive()).await;
     // Nobody: the cookie has ended, or the link was revoked.
     let is_known = !connection.caller.all().is_empty();
     let code = if is_known {
@@ -116,7 +118,7 @@ async fn serve(app: Shared, caller: Caller, door: Door, outbox: Outbox, first: B
     match code {
         Some(code) => {
             let retry_after_ms = (code == close::GOING_AWAY).then(|| place(&app));
-            say_goodbye(outbox.clone(), line, code, retry_after_ms).await;
+            Box::pin(say_goodbye(outbox.clone(), line, code, retry_after_ms)).await;
         }
         None => line.answer_close(),
     }
@@ -178,10 +180,10 @@ impl Connection {
                         return Some(close::TOO_SLOW);
                     }
                 }
-                () = self.door.told_to_look() => if !self.is_still_allowed().await {
+                () = self.door.told_to_look() => if !Box::pin(self.is_still_allowed()).await {
                     return Some(close::NOT_ALLOWED);
                 },
-                _ = looks.tick() => if !self.is_still_allowed().await {
+                _ = looks.tick() => if !Box::pin(self.is_still_allowed()).await {
                     return Some(close::NOT_ALLOWED);
                 },
                 answer = answered(&mut self.answering) => {
@@ -227,7 +229,7 @@ impl Connection {
     async fn take(&mut self, frame: ClientFrame, received_at: At) -> Result<(), Overflow> {
         match frame {
             ClientFrame::Watch { topic, epoch, after_seq, window } => {
-                self.watch(topic, (epoch, after_seq), window).await
+                Box::pin(self.watch(topic, (epoch, after_seq), window)).await
             }
             ClientFrame::Unwatch { topic } => {
                 self.unwatch(&topic);
@@ -238,10 +240,12 @@ impl Connection {
                 self.ask(Asked { command_id, to, command, received_at, is_first: first })
             }
             ClientFrame::Type { submission, text } => {
-                self.pass(submission, actors::console::text(&text)).await
+                Box::pin(self.pass(submission, actors::console::text(&text))).await
             }
-            ClientFrame::EndInput { submission } => self.pass(submission, Typed::End).await,
-            ClientFrame::Stop { submission } => self.pass(submission, Typed::Stop).await,
+            ClientFrame::EndInput { submission } => {
+                Box::pin(self.pass(submission, Typed::End)).await
+            }
+            ClientFrame::Stop { submission } => Box::pin(self.pass(submission, Typed::Stop)).await,
             ClientFrame::Ping { sent_ms, .. } => {
                 let heads = self.heads();
                 #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]

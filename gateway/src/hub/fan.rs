@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    hint::black_box,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
@@ -120,6 +121,8 @@ impl Fan {
         };
         let latest = is_joined(self.watched.topic);
         for watches in watches.chunks(BATCH) {
+            // All of them wait for memory at once here, and not one after the other below.
+            black_box(watches.iter().map(|watch| watch.touch()).max());
             for watch in watches.iter().filter(|watch| !watch.take(&frame, latest)) {
                 self.bring_up_to_date(watch);
             }

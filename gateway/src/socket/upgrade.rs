@@ -1,6 +1,8 @@
 //! From a request to a socket (RFC 6455, section 4.2): what remains is the TCP stream itself, so that
 //! everybody who has a frame can write it.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -22,7 +24,7 @@ use crate::{
     app::Shared,
     caller::Caller,
     error::Refusal,
-    live::{Key, TooMany},
+    live::{Door, Key, TooMany},
 };
 
 /// Opens a socket. Who it is, is known by its cookies; while the store is away nobody is known, and
@@ -40,16 +42,7 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Respons
     match (create_response_with_body(&asked, Body::empty), upgrade) {
         (Ok(response), Some(upgrade)) => {
             let tasks = app.tasks.clone();
-            tasks.spawn(async move {
-                let Some((stream, first)) = upgrade.await.ok().and_then(taken_apart) else {
-                    return;
-                };
-                if speaks_ours {
-                    let_in(app, caller, since, stream, first).await;
-                } else {
-                    turn_away(app, Outbox::new(stream), first, close::OTHER_VERSION).await;
-                }
-            });
+            tasks.spawn(begin(app, Arc::new(caller), (since, speaks_ours), upgrade));
             response
         }
         (Err(_), _) | (_, None) => {
@@ -59,17 +52,36 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Respons
     }
 }
 
-async fn let_in(app: Shared, caller: Caller, since: Instant, stream: TcpStream, first: Bytes) {
+/// What the task of a socket is: it holds little but what [`serve`] holds.
+async fn begin(
+    app: Shared,
+    caller: Arc<Caller>,
+    (since, speaks_ours): (Instant, bool),
+    upgrade: OnUpgrade,
+) {
+    let Some((stream, first)) = upgrade.await.ok().and_then(taken_apart) else { return };
+    let outbox = Outbox::new(stream);
+    if !speaks_ours {
+        return Box::pin(turn_away(app, outbox, first, close::OTHER_VERSION)).await;
+    }
+    match door(&app, &caller, since, outbox.stream()) {
+        Ok(door) => serve(app, caller, door, outbox, first).await,
+        Err(TooMany) => Box::pin(turn_away(app, outbox, first, close::TOO_MANY)).await,
+    }
+}
+
+/// Their places among all sockets: as each of those that they are, and from where they come.
+fn door(
+    app: &Shared,
+    caller: &Caller,
+    since: Instant,
+    stream: &TcpStream,
+) -> Result<Door, TooMany> {
     let address = stream.peer_addr().ok().map(|address| Key::Address(address.ip()));
     let keys = caller.all().into_iter().map(Key::from).chain(caller.tokens().map(Key::Token));
     let role = caller.person.as_ref().map(|person| person.role);
     let is_administrator = role == Some(Role::Administrator);
-    let door = app.live.doors.open(keys.chain(address).collect(), is_administrator, since);
-    let outbox = Outbox::new(stream);
-    match door {
-        Ok(door) => serve(app, caller, door, outbox, first).await,
-        Err(TooMany) => turn_away(app, outbox, first, close::TOO_MANY).await,
-    }
+    app.live.doors.open(keys.chain(address).collect(), is_administrator, since)
 }
 
 /// Whether the client speaks this version, `?v=1`; who does not say speaks the first one.
@@ -89,6 +101,17 @@ fn taken_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many bytes what `_start` makes takes.
+    fn size<A, B, C, D, E>(_start: impl FnOnce(A, B, C, D) -> E) -> usize {
+        size_of::<E>()
+    }
+
+    #[test]
+    fn a_socket_that_only_looks_takes_little() {
+        let size = size(begin);
+        assert!(size <= 2_304, "{size} bytes");
+    }
 
     #[test]
     fn another_version_is_another_protocol_and_none_is_the_first() {

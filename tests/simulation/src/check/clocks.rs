@@ -25,13 +25,21 @@ pub(super) struct Clock<'a> {
     given_back: Vec<(At, At)>,
     /// When the end was last moved.
     moved_at: At,
-    /// Since when it ran until when, as far as was known then; `None` where it did not run.
+    /// Since when it ran until when, as far as was known then; `None` where it did not run. Never
+    /// later than it was written: an owner's clock may be wrong, an outage's is not.
     ran: Vec<(At, Option<At>)>,
 }
 
 impl<'a> Clock<'a> {
     pub(super) fn new(history: &'a History, stream: Stream) -> Self {
         Self { history, stream, given_back: vec![], moved_at: At(0), ran: vec![] }
+    }
+
+    /// When `recorded` was written: what is stamped later than that had a wrong clock.
+    fn written_at(&self, recorded: &Recorded) -> At {
+        let mut wrote = self.history.wrote.iter().filter(|wrote| wrote.stream == self.stream);
+        let it = wrote.find(|wrote| (wrote.from_seq..=wrote.to_seq).contains(&recorded.seq));
+        it.map_or(recorded.at, |wrote| wrote.at.min(recorded.at))
     }
 
     fn is_troubled(&self, from: At, to: At) -> bool {
@@ -50,7 +58,7 @@ impl<'a> Clock<'a> {
             let runs = run.time_up_at.is_none() && run.sealed_at.is_none();
             let runs = runs && run.paused_at.is_none();
             let runs = runs && recorded.at < run.ends_at;
-            self.ran.push((recorded.at, runs.then_some(run.ends_at)));
+            self.ran.push((self.written_at(recorded), runs.then_some(run.ends_at)));
         }
         let Some(run) = before else { return };
         if after.is_some_and(|after| after.ends_at != run.ends_at) {

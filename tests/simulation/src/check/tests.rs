@@ -107,8 +107,9 @@ fn frame(seq: u64, prev: Option<u64>) -> Frame {
 /// A run in which everything is as it should be.
 fn good() -> History {
     let judged = vec![record(1, 0, "submitted", &1), record(2, 5, "judged", &1)];
-    let wrote =
-        |from_seq, to_seq, epoch| Wrote { stream: STREAM, from_seq, to_seq, epoch, at: At(0) };
+    let wrote = |from_seq, to_seq, epoch| {
+        Wrote { stream: STREAM, from_seq, to_seq, epoch, at: At(100_000) }
+    };
     let typed = Typed { file: file(), text: "hi".to_owned(), lates: 0 };
     History {
         streams: BTreeMap::from([(STREAM, log(&events())), (Stream::Submission(RUN), judged)]),
@@ -241,6 +242,21 @@ fn an_outage_that_is_not_given_back_is_found() {
         events[5].0 = 20_010;
     });
     assert_eq!(kept, [Rule::OutagesAreCredited]);
+}
+
+#[test]
+fn an_outage_after_an_end_that_a_wrong_clock_stamped_is_nobodys() {
+    let stamped = |wrote_at| {
+        broken(|history| {
+            let outage = Outage { from: At(26_950), to: At(27_010) };
+            history.outages.get_mut(&STREAM.shard()).unwrap().push(outage);
+            history.wrote[2].to_seq = 6;
+            let end = Wrote { from_seq: 7, to_seq: 8, at: At(wrote_at), ..history.wrote[2] };
+            history.wrote.push(end);
+        })
+    };
+    assert_eq!(stamped(26_940), []);
+    assert_eq!(stamped(27_020), [Rule::OutagesAreCredited]);
 }
 
 #[test]
