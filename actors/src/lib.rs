@@ -24,6 +24,7 @@ pub mod directory;
 mod epochs;
 mod filing;
 mod fit;
+mod inbox;
 pub mod journal;
 mod keeper;
 pub mod node;

@@ -9,11 +9,12 @@ use domain::{
     stream::Stream,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     ask::{Ask, Meta},
     directory::Directory,
+    inbox,
     journal::{Failure, Journal},
     teller,
 };
@@ -23,9 +24,9 @@ const IDLE: Duration = Duration::from_mins(2);
 /// How many waiting commands are decided together.
 const BATCH_MAX: usize = 64;
 
-/// What an owner is told. Commands wait in its queue, which has a limit; mailboxes have none.
+/// What an owner is told. Commands wait in its inbox, which has a limit; mailboxes have none.
 pub(crate) enum Msg<A> {
-    /// There are commands in the queue.
+    /// There are commands in the inbox.
     Wake,
     /// The time may be up.
     Tick,
@@ -48,8 +49,7 @@ pub(crate) struct Owner<A>(pub(crate) std::marker::PhantomData<fn() -> A>);
 pub(crate) struct Arguments<A: Aggregate> {
     pub(crate) stream: Stream,
     pub(crate) directory: Arc<Directory>,
-    /// Commands of people, then commands of streams and the clock.
-    pub(crate) queues: [mpsc::Receiver<Box<Ask<A::Command>>>; 2],
+    pub(crate) inbox: inbox::Receiver<A::Command>,
 }
 
 /// What an owner holds.
@@ -90,7 +90,7 @@ impl<A: Aggregate> Actor for Owner<A> {
         myself: ActorRef<Msg<A>>,
         state: &mut State<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let loaded = state.load().await;
+        let loaded = Box::pin(state.load()).await;
         state.carry_on(&myself, loaded)?;
         myself.send_after(IDLE, || Msg::Idle);
         Ok(())
@@ -102,7 +102,8 @@ impl<A: Aggregate> Actor for Owner<A> {
         msg: Msg<A>,
         state: &mut State<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let handled = state.handle(&myself, msg).await;
+        // Boxed: an owner waits most of its life, and its task has room for all that it awaits itself.
+        let handled = Box::pin(state.handle(&myself, msg)).await;
         state.carry_on(&myself, handled)
     }
 
@@ -153,7 +154,7 @@ impl<A: Aggregate> State<A> {
     }
 
     async fn handle(&mut self, myself: &ActorRef<Msg<A>>, msg: Msg<A>) -> Result<(), Failure> {
-        if self.arguments.queues.iter().all(mpsc::Receiver::is_closed) {
+        if self.arguments.inbox.is_closed() {
             // Nobody finds us any more; there may be another owner.
             myself.stop(Some("forgotten".to_owned()));
             return Ok(());
@@ -203,12 +204,7 @@ impl<A: Aggregate> State<A> {
             // Again each time: while the last ones were stored an end may have come, and an outage.
             self.give_back().await?;
             let Some(journal) = &mut self.journal else { return Ok(()) };
-            let mut asks = vec![];
-            for queue in self.arguments.queues.iter_mut().rev() {
-                while let (true, Ok(ask)) = (asks.len() < BATCH_MAX, queue.try_recv()) {
-                    asks.push(*ask);
-                }
-            }
+            let mut asks = self.arguments.inbox.take(BATCH_MAX);
             if asks.is_empty() {
                 return Ok(());
             }
@@ -238,12 +234,7 @@ impl<A: Aggregate> State<A> {
             }
             Err(Failure::Lost(AppendError::Gone)) => {
                 self.arguments.directory.forget(self.arguments.stream, myself.get_id());
-                for queue in &mut self.arguments.queues {
-                    queue.close();
-                    while let Ok(ask) = queue.try_recv() {
-                        ask.refuse_as_gone();
-                    }
-                }
+                self.arguments.inbox.close().into_iter().for_each(Ask::refuse_as_gone);
                 myself.stop(Some("gone".to_owned()));
                 Ok(())
             }
@@ -293,8 +284,7 @@ impl<A: Aggregate> State<A> {
         let is_quiet = |journal: &Journal<A>| {
             journal.state().wake_at().is_none() && journal.untold().is_none()
         };
-        self.journal.as_ref().is_some_and(is_quiet)
-            && self.arguments.queues.iter().all(mpsc::Receiver::is_empty)
+        self.journal.as_ref().is_some_and(is_quiet) && self.arguments.inbox.is_empty()
     }
 
     async fn sleep_if_idle(&mut self, myself: &ActorRef<Msg<A>>) {

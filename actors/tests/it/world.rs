@@ -184,7 +184,7 @@ impl World {
     pub(crate) async fn look<R: Send + 'static>(
         &self,
         session: SessionId,
-        look: impl FnOnce(&Session) -> R + Send + 'static,
+        look: impl Fn(&Session) -> R + Clone + Send + 'static,
     ) -> R {
         self.node().directory.look(session, look).await.unwrap()
     }

@@ -65,7 +65,7 @@ pub(crate) async fn candidate_or_maker(
 pub(crate) async fn look<R: Send + 'static>(
     app: &App,
     session: SessionId,
-    look: impl FnOnce(&Session) -> R + Send + 'static,
+    look: impl Fn(&Session) -> R + Clone + Send + 'static,
 ) -> Result<R, Refusal> {
     let looked = app.node.directory.look(session, look).await;
     looked
