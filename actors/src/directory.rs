@@ -26,25 +26,24 @@ use domain::{
 use futures_util::future::join_all;
 use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorStatus};
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    sync::{Semaphore, SemaphorePermit, oneshot},
     time::Instant,
 };
 
 use crate::{
     ask::{Ask, Meta},
     deps::{Deps, Heads},
+    inbox::{self, Line, NotTaken},
     journal::{Journal, STREAM_EPOCH},
     owner::{Arguments, Msg, Owner},
     placement::Placement,
     remote,
 };
 
-/// How many commands of people wait for one stream at most.
-const STREAM_QUEUE: usize = 64;
 /// How many commands of people wait for all streams of one shard at most.
 const SHARD_QUEUE: usize = 256;
-/// Places of their own for timers, reactions and results, so that people cannot starve the clock.
-const SYSTEM_QUEUE: usize = 32;
+/// How many of streams and the clock are carried out at once.
+const SHARD_SYSTEM: usize = 32;
 /// How many streams tell others at once: a thousand sessions that end in one moment wake a thousand
 /// submissions, but not all together.
 const TELLING_MAX: usize = 64;
@@ -79,10 +78,9 @@ pub struct Directory {
 /// The owners of streams of one kind.
 struct Streams<A: Aggregate>(Mutex<HashMap<Stream, Arc<Entry<A>>>>);
 
-/// One owner: its queues, and once it has started, itself.
+/// One owner: the way to it, and once it has started, itself.
 struct Entry<A: Aggregate> {
-    /// For people, then for streams and the clock. Boxed, since a queue takes room for 32 of them.
-    queues: [mpsc::Sender<Box<Ask<A::Command>>>; 2],
+    inbox: inbox::Sender<A::Command>,
     actor: OnceLock<ActorRef<Msg<A>>>,
 }
 
@@ -94,7 +92,7 @@ impl<A: Aggregate> Default for Streams<A> {
 
 impl Directory {
     pub(crate) fn new(deps: Deps, placement: Arc<Placement>) -> Arc<Self> {
-        let permits = || [Semaphore::new(SHARD_QUEUE), Semaphore::new(SYSTEM_QUEUE)];
+        let permits = || [Semaphore::new(SHARD_QUEUE), Semaphore::new(SHARD_SYSTEM)];
         Arc::new_cyclic(|myself| Self {
             deps,
             placement,
@@ -127,6 +125,7 @@ impl Directory {
             match asked {
                 Ok(Some(answer)) => return answer,
                 Err(CallError::Busy) => return busy(),
+                Err(CallError::TooLarge) => return too_large(),
                 Ok(None) | Err(_) if deadline < Instant::now() => return unavailable(),
                 Ok(None) | Err(_) => tokio::time::sleep(pause).await,
             }
@@ -168,18 +167,26 @@ impl Directory {
         self.telling.acquire().await.ok()
     }
 
-    /// Reads from a session's state by `look`: at its owner, if that is here, or else from what is
-    /// stored. `None` when it cannot be had.
+    /// Reads from a session's state by `look`: at its owner, if that is here, or else, as when that
+    /// ends just now, from what is stored. `None` when it cannot be had.
     pub async fn look<R: Send + 'static>(
         &self,
         session: SessionId,
-        look: impl FnOnce(&Session) -> R + Send + 'static,
+        look: impl Fn(&Session) -> R + Clone + Send + 'static,
     ) -> Option<R> {
         let stream = Stream::Session(session);
-        if self.placement.epoch(stream).is_none() {
-            let state = Journal::<Session>::read(stream, self.deps.clone()).await.ok()?;
-            return Some(look(&state));
+        if let Some(seen) = self.look_at_owner(stream, look.clone()).await {
+            return Some(seen);
         }
+        let state = Journal::<Session>::read(stream, self.deps.clone()).await.ok()?;
+        Some(look(&state))
+    }
+
+    async fn look_at_owner<R: Send + 'static>(
+        &self,
+        stream: Stream,
+        look: impl FnOnce(&Session) -> R + Send + 'static,
+    ) -> Option<R> {
         let entry = self.entry(&self.sessions, stream).await?;
         let (reply, answer) = oneshot::channel();
         let look = Box::new(move |session: &Session| drop(reply.send(look(session))));
@@ -305,7 +312,8 @@ impl Directory {
         let permit =
             if is_system { system.acquire().await.ok() } else { people.try_acquire().ok() };
         let Some(_permit) = permit else { return Some(busy()) };
-        self.try_once(streams, to, meta, command, usize::from(is_system)).await
+        let line = if is_system { Line::System } else { Line::People };
+        self.try_once(streams, to, meta, command, line).await
     }
 
     async fn try_once<A: Aggregate>(
@@ -314,7 +322,7 @@ impl Directory {
         to: Stream,
         meta: Meta,
         command: A::Command,
-        queue: usize,
+        line: Line,
     ) -> Option<Answer> {
         if self.is_broken(to) {
             let text = "this is out of order; the administrators see it";
@@ -322,11 +330,10 @@ impl Directory {
         }
         let entry = self.entry(streams, to).await?;
         let (reply, answer) = oneshot::channel();
-        let sent = entry.queues.get(queue)?.try_send(Box::new(Ask { meta, command, reply }));
-        match sent {
+        match entry.inbox.send(line, Ask { meta, command, reply }) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Some(busy()),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
+            Err(NotTaken::Full) => return Some(busy()),
+            Err(NotTaken::Closed) => {
                 streams.remove_dead(to, &entry);
                 return None;
             }
@@ -352,8 +359,8 @@ impl Directory {
         if self.is_broken(stream) || self.placement.epoch(stream).is_none() {
             return None;
         }
-        let (entry, queues) = streams.get_or_insert(stream);
-        let Some(queues) = queues else {
+        let (entry, inbox) = streams.get_or_insert(stream);
+        let Some(inbox) = inbox else {
             let entry = entry.started().await?;
             // It may have ended before its entry knew of it; nobody else would find that out.
             if entry.actor.get().is_some_and(|actor| actor.get_status() >= ActorStatus::Stopping) {
@@ -363,7 +370,7 @@ impl Directory {
             return Some(entry);
         };
         let starting = Starting { streams, stream, entry: &entry };
-        let arguments = Arguments { stream, directory: self.myself.upgrade()?, queues };
+        let arguments = Arguments { stream, directory: self.myself.upgrade()?, inbox };
         let keeper = self.keeper.get()?.clone();
         match Actor::spawn_linked(None, Owner(PhantomData), arguments, keeper).await {
             Ok((actor, _)) => {
@@ -379,20 +386,20 @@ impl Directory {
     }
 }
 
-type Receivers<A> = [mpsc::Receiver<Box<Ask<<A as Aggregate>::Command>>>; 2];
-
 impl<A: Aggregate> Streams<A> {
-    /// The entry of `stream`; with its receivers if it is new, for the owner to be started with.
-    fn get_or_insert(&self, stream: Stream) -> (Arc<Entry<A>>, Option<Receivers<A>>) {
+    /// The entry of `stream`; with the owner's end if it is new, for the owner to be started with.
+    fn get_or_insert(
+        &self,
+        stream: Stream,
+    ) -> (Arc<Entry<A>>, Option<inbox::Receiver<A::Command>>) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get(&stream) {
             return (Arc::clone(entry), None);
         }
-        let (people, from_people) = mpsc::channel(STREAM_QUEUE);
-        let (system, from_system) = mpsc::channel(SYSTEM_QUEUE);
-        let entry = Arc::new(Entry { queues: [people, system], actor: OnceLock::new() });
+        let (sender, receiver) = inbox::inbox();
+        let entry = Arc::new(Entry { inbox: sender, actor: OnceLock::new() });
         entries.insert(stream, Arc::clone(&entry));
-        (entry, Some([from_people, from_system]))
+        (entry, Some(receiver))
     }
 
     fn remove(&self, stream: Stream, id: ActorId, heads: &Heads) {
@@ -465,6 +472,12 @@ impl<A: Aggregate> Entry<A> {
 
 fn busy() -> Answer {
     Answer::Refused(Why::later("busy", "too much is going on here; it is tried again", 1_000))
+}
+
+/// Of a command that the cluster's own wire does not take.
+fn too_large() -> Answer {
+    let text = "this is more at once than the server passes on; save it in smaller parts";
+    Answer::Refused(Why::new("payload_too_large", text))
 }
 
 fn unavailable() -> Answer {

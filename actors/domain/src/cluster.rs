@@ -52,6 +52,9 @@ pub enum CallError {
     /// Known at once: whoever serves it has too much to do, and carried out nothing.
     #[error("too much is going on there")]
     Busy,
+    /// Known at once: it is more than goes over the wire, now or ever.
+    #[error("it is too large")]
+    TooLarge,
     /// It may have been carried out, or not.
     #[error("no answer came in time")]
     TimedOut,

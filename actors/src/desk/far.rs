@@ -66,6 +66,7 @@ impl Far {
                     _ => {}
                 },
                 Ok(_) | Err(CallError::NobodyServes | CallError::Busy | CallError::TimedOut) => {}
+                Err(CallError::TooLarge) => return Err(Refused),
                 Err(CallError::Unavailable(error)) => {
                     tracing::debug!(%error, "the queue cannot be reached");
                 }

@@ -61,9 +61,8 @@ impl Wire for NatsWire {
             Err(error) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => CallError::NobodyServes,
                 RequestErrorKind::TimedOut => CallError::TimedOut,
-                RequestErrorKind::InvalidSubject
-                | RequestErrorKind::MaxPayloadExceeded
-                | RequestErrorKind::Other => {
+                RequestErrorKind::MaxPayloadExceeded => CallError::TooLarge,
+                RequestErrorKind::InvalidSubject | RequestErrorKind::Other => {
                     Unavailable(anyhow!("{error}: {:?}", std::error::Error::source(&error))).into()
                 }
             }),

@@ -78,6 +78,7 @@ pub(crate) fn word(answer: Result<Bytes, CallError>) -> String {
         Ok(body) => String::from_utf8(body.to_vec()).unwrap(),
         Err(CallError::NobodyServes) => "nobody".into(),
         Err(CallError::Busy) => "busy".into(),
+        Err(CallError::TooLarge) => "too large".into(),
         Err(CallError::TimedOut) => "timed out".into(),
         Err(CallError::Unavailable(_)) => "unavailable".into(),
     }

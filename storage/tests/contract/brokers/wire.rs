@@ -110,7 +110,7 @@ async fn what_is_too_large_is_said_to_be() {
     let answer = b.call(SUBJECT, Bytes::new(), LONG).await.unwrap_err().to_string();
     assert!(answer.contains("the answer could not be sent"), "{answer}");
     let large = vec![0; 2 * 1024 * 1024].into();
-    assert_eq!(word(b.call(SUBJECT, large, LONG).await), "unavailable");
+    assert_eq!(word(b.call(SUBJECT, large, LONG).await), "too large");
 }
 
 #[tokio::test]
