@@ -67,10 +67,13 @@ simulate:
 web-test: web
 	cd web && npm run check && npm test
 
-# The whole story in a browser, on three nodes of which one is killed on the way.
+# The whole story in a browser, on three nodes of which one is killed on the way; once all of them do
+# everything, once pages, streams and runs are apart.
 cluster-test: web
 	$(CARGO) build -p gateway -p loadtests
 	cd web && POLYCODE_E2E=cluster npm run e2e -- e2e/story.spec.ts
+	cd web && POLYCODE_E2E=cluster POLYCODE_E2E_ROLES="gateway actors,runner actors,runner" \
+		npm run e2e -- e2e/story.spec.ts
 
 browser-test: web
 	$(CARGO) build -p gateway

@@ -28,6 +28,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::Instant};
 
+pub use self::counter::card;
 use self::{
     crews::Crews,
     judged::Judged,

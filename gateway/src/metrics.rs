@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actors::queue::QueueCard;
 use axum::{
     Router,
     extract::State,
@@ -88,7 +89,7 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Response {
 
 async fn read(State(app): State<Shared>) -> Response {
     let mut text = String::new();
-    let written = encode(&mut text, &registry(&app));
+    let written = encode(&mut text, &registry(&app, &app.node.queue().await.unwrap_or_default()));
     if written.is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
@@ -96,7 +97,7 @@ async fn read(State(app): State<Shared>) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-fn registry(app: &Shared) -> Registry {
+fn registry(app: &Shared, queue: &QueueCard) -> Registry {
     let mut registry = Registry::with_prefix("polycode");
     let Metrics { commands, seconds } = app.metrics.clone();
     registry.register("commands", "Commands of sockets, by how they were answered", commands);
@@ -115,6 +116,9 @@ fn registry(app: &Shared) -> Registry {
     gauge("streams_broken", "Streams that this node gave up on", card.broken);
     gauge("sockets", "Sockets that are open here", app.stopping.receiver_count());
     gauge("runs", "Runs that go on here", card.runs);
+    gauge("queue_waiting", "Submissions that wait for a runner, anywhere", queue.waiting);
+    gauge("queue_running", "Submissions that are being run, anywhere", queue.running);
+    gauge("runners", "Nodes that run what waits", queue.runners.len());
     gauge("nodes", "Nodes that this node hears", app.node.members.all().len());
     gauge("leaving", "1 while this node hands over what it has", usize::from(card.is_leaving));
     gauge("unfit", "1 while this node takes no shards", usize::from(card.trouble.is_some()));

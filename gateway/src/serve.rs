@@ -58,7 +58,9 @@ pub(crate) async fn run(
     metrics::start(&app, config.metrics).await?;
     tracing::info!("Polycode is at {url}");
     offer_setup(&app, !config.cluster.nats.is_empty()).await?;
-    listen(socket.listen(BACKLOG)?, &app).await?;
+    let is_gateway = config.roles.contains(&config::Role::Gateway);
+    let router = if is_gateway { router } else { bare_router };
+    listen(socket.listen(BACKLOG)?, &app, router(Arc::clone(&app))).await?;
     app.node.finish_runs(RUNS_FINISH).await;
     store.close().await;
     Ok(())
@@ -81,13 +83,12 @@ pub async fn serve_on(deps: Deps, listener: TcpListener) -> anyhow::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let node = Node::start(deps, Options::alone(&url, 0)).await?;
     let app = Arc::new(app(node, vec![], url));
-    listen(listener, &app).await
+    listen(listener, &app, router(Arc::clone(&app))).await
 }
 
 /// Answers connections until it is told to stop, and says goodbye to all of them.
-async fn listen(listener: TcpListener, app: &Shared) -> anyhow::Result<()> {
+async fn listen(listener: TcpListener, app: &Shared, router: Router) -> anyhow::Result<()> {
     app.tasks.spawn(live::go_on(Arc::downgrade(app)));
-    let router = router(Arc::clone(app));
     crate::listen::serve(listener, router, told_to_stop()).await;
     tracing::info!("stopping: shards are handed over, everybody is told, runs are awaited");
     app.node.leave(HAND_OVER).await;
@@ -252,6 +253,14 @@ fn router(app: Shared) -> Router {
         .route("/readyz", get(metrics::ready))
         .fallback(web::serve)
         .layer(middleware::from_fn(web::secure))
+        .with_state(app)
+}
+
+/// Of a node without the role `gateway`: how it is, and nothing else.
+fn bare_router(app: Shared) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(metrics::ready))
         .with_state(app)
 }
 

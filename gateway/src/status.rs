@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actors::{
     placement::{Members, NodeCard},
+    queue::{self, QueueCard},
     report::{self, Report},
 };
 use domain::{cluster::Wire, ids::NodeId};
@@ -32,13 +33,19 @@ pub(crate) async fn run(config: &config::Cluster, json: bool) -> anyhow::Result<
         return Err(wrong(format!("no node of the cluster \"{}\" is heard", config.name)));
     }
     let reports = report::all(&wire, &nodes).await;
-    say(&nodes, &reports, json)
+    let queue = queue::card(&wire).await.ok();
+    say(&nodes, &reports, queue.as_ref(), json)
 }
 
 #[expect(clippy::print_stdout, reason = "this command's answer")]
-fn say(nodes: &[NodeCard], reports: &[(NodeId, Report)], json: bool) -> anyhow::Result<()> {
+fn say(
+    nodes: &[NodeCard],
+    reports: &[(NodeId, Report)],
+    queue: Option<&QueueCard>,
+    json: bool,
+) -> anyhow::Result<()> {
     if json {
-        let all = serde_json::json!({ "nodes": nodes, "reports": reports });
+        let all = serde_json::json!({ "nodes": nodes, "reports": reports, "queue": queue });
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
@@ -47,12 +54,21 @@ fn say(nodes: &[NodeCard], reports: &[(NodeId, Report)], json: bool) -> anyhow::
     for node in nodes {
         println!("{}", line(row(node)));
     }
+    println!("{}", queue.map_or("the queue does not answer".to_owned(), queue_line));
     for (_, Report { broken, .. }) in reports {
         for one in broken {
             println!("out of order: {}: {}", one.stream, one.why);
         }
     }
     Ok(())
+}
+
+fn queue_line(queue: &QueueCard) -> String {
+    let QueueCard { waiting, running, runners, .. } = queue;
+    let runners: Vec<String> =
+        runners.iter().map(|(name, runs)| format!("{name} ({runs})")).collect();
+    let by = if runners.is_empty() { "nobody".to_owned() } else { runners.join(", ") };
+    format!("queue: {waiting} wait, {running} run; run by {by}")
 }
 
 fn row(node: &NodeCard) -> [String; 7] {

@@ -48,8 +48,9 @@ impl Node {
 }
 
 impl Cluster {
-    /// Starts `count` nodes of `binary`, with more arguments of `serve`, and an administrator.
-    pub async fn start(binary: &Path, count: usize, more: &[&str]) -> anyhow::Result<Self> {
+    /// Starts a node of `binary` for each of `nodes`, which are more arguments of `serve`, and an
+    /// administrator. The first one serves pages.
+    pub async fn start(binary: &Path, nodes: &[Vec<String>]) -> anyhow::Result<Self> {
         let postgres = Scratch::start().await?.context("PostgreSQL is not installed")?;
         let nats = Service::start(Program::Nats, &[]).await?.context("NATS is not installed")?;
         let redis = Service::start(Program::Redis, &[]).await?;
@@ -58,14 +59,14 @@ impl Cluster {
         let admin = Launch::new(binary, false).knowing("POLYCODE_DATABASE", &database);
         create_admin_by(&admin, &dir.path().join("admin")).await?;
         let mut cluster = Self { nodes: vec![], postgres, nats, redis, dir };
-        let started = (1..=count).map(|n| cluster.node(binary, n, more));
+        let started = (1..).zip(nodes).map(|(n, more)| cluster.node(binary, n, more));
         let started = futures_util::future::join_all(started).await;
         cluster.nodes = started.into_iter().collect::<anyhow::Result<_>>()?;
         cluster.whole().await?;
         Ok(cluster)
     }
 
-    async fn node(&self, binary: &Path, n: usize, more: &[&str]) -> anyhow::Result<Node> {
+    async fn node(&self, binary: &Path, n: usize, more: &[String]) -> anyhow::Result<Node> {
         let way = |to: String| Proxy::start(vec![to], Weather::default(), n as u64);
         let to_nats = way(format!("127.0.0.1:{}", self.nats.port())).await?;
         let to_postgres = way(format!("127.0.0.1:{}", self.postgres.port())).await?;

@@ -64,7 +64,10 @@ const HEAL: Duration = Duration::from_secs(30);
 /// Answers what went wrong.
 pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let mut ledger = Ledger::open(&config.ledger)?;
-    let mut cluster = Cluster::start(&config.spawn, config.nodes, &["--fake-runs"]).await?;
+    let mut cluster = {
+        let nodes = vec![vec!["--fake-runs".to_owned()]; config.nodes];
+        Cluster::start(&config.spawn, &nodes).await?
+    };
     let mut creator = cluster.creator().await?;
     let up = watch::Sender::new(Some(Instant::now()));
     let over = watch::Sender::new(false);

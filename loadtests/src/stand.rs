@@ -17,6 +17,10 @@ pub(crate) struct Config {
     spawn: PathBuf,
     #[arg(long, default_value_t = 3)]
     nodes: usize,
+    /// What a node does, for each node instead of their number: `--roles gateway --roles
+    /// actors,runner`. The first one serves pages.
+    #[arg(long, conflicts_with = "nodes")]
+    roles: Vec<String>,
     /// Where all nodes are reached, whichever answers.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: std::net::SocketAddr,
@@ -24,8 +28,12 @@ pub(crate) struct Config {
 
 #[expect(clippy::print_stdout, reason = "this command's answer")]
 pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
-    let cluster = Cluster::start(&config.spawn, config.nodes, &[]).await?;
-    let nodes = cluster.urls().iter().map(|url| upstream(url)).collect::<anyhow::Result<_>>()?;
+    let nodes = config.roles.iter().map(|roles| vec!["--roles".to_owned(), roles.clone()]);
+    let nodes = if config.roles.is_empty() { vec![vec![]; config.nodes] } else { nodes.collect() };
+    let cluster = Cluster::start(&config.spawn, &nodes).await?;
+    let serves = |n: usize| config.roles.get(n).is_none_or(|roles| roles.contains("gateway"));
+    let urls = cluster.urls().into_iter().enumerate().filter(|(n, _)| serves(*n));
+    let nodes = urls.map(|(_, url)| upstream(&url)).collect::<anyhow::Result<_>>()?;
     let front = Proxy::start_at(config.listen, nodes, Weather::default(), 0).await?;
     println!("Polycode, as one: {}", front.url());
     println!("sign in as {EMAIL} with \"{PASSWORD}\"; the page \"Server\" shows the nodes");

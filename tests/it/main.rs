@@ -28,6 +28,7 @@ mod questions;
 mod reconnect;
 mod schema;
 mod setting;
+mod standing;
 mod statuses;
 mod time;
 mod trace;

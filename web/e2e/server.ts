@@ -7,6 +7,8 @@ import { test as base, type Browser, type Page } from '@playwright/test';
 
 /** With POLYCODE_E2E=cluster each test has three nodes behind one address, of which one is killed on the way. */
 const IS_CLUSTER = process.env.POLYCODE_E2E === 'cluster';
+/** What each of them does, a word a node (`gateway actors,runner`), where not all do everything; the second one is killed. */
+const ROLES = (process.env.POLYCODE_E2E_ROLES ?? '').split(' ').filter(Boolean).flatMap(roles => ['--roles', roles]);
 /** When that happens, after the administrator was made. */
 const KILLED_AFTER_MS = 15_000;
 const PROGRAM = process.env.POLYCODE_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../target'), 'debug/polycode');
@@ -24,7 +26,7 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
     this.#data = data;
     const listen = ['--listen', `127.0.0.1:${port}`];
-    this.#options = IS_CLUSTER ? ['cluster', '--spawn', PROGRAM, ...listen] : ['serve', '--data', data, ...listen, ...options];
+    this.#options = IS_CLUSTER ? ['cluster', '--spawn', PROGRAM, ...listen, ...ROLES] : ['serve', '--data', data, ...listen, ...options];
     this.#process = this.#spawn();
     this.setup_link = new Promise(resolve => {
       this.#process.stdout?.on('data', (chunk: Buffer) => {

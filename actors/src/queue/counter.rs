@@ -125,6 +125,11 @@ fn answer(answer: &impl Serialize) -> Bytes {
     serde_json::to_vec(answer).expect("answers are plain data").into()
 }
 
+/// How the queue stands, asked by somebody who is no node.
+pub async fn card(wire: &Arc<dyn Wire>) -> Result<QueueCard, Unavailable> {
+    AtCounter { wire: Arc::clone(wire), name: String::new() }.summary().await
+}
+
 /// The way to the counter, wherever that is.
 #[derive(Clone)]
 pub(crate) struct AtCounter {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::{
     placement::NodeCard,
+    queue::QueueCard,
     report::{Broken, Lapse},
 };
 use axum::{Json, extract::State};
@@ -20,6 +21,8 @@ pub(crate) struct Status {
     owners: Vec<Owner>,
     /// How many shards nobody owned lately.
     free: usize,
+    /// What waits for a runner, and who runs; none while the queue does not answer.
+    queue: Option<QueueCard>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +61,8 @@ pub(crate) async fn read(
     });
     let is_free = |shard: &&Shard| shard.alive_at.is_none_or(|alive| ALIVE_MS < (at - alive).0);
     let free = shards.iter().filter(is_free).count();
-    Ok(Json(Status { at, nodes: nodes.collect(), owners: owners(shards), free }))
+    let queue = app.node.queue().await.ok();
+    Ok(Json(Status { at, nodes: nodes.collect(), owners: owners(shards), free, queue }))
 }
 
 fn owners(shards: Vec<Shard>) -> Vec<Owner> {

@@ -5,6 +5,20 @@ export interface Status {
   owners: { name: string; shards: number; epochs: [number, number]; alive_at: number | null }[];
   /** How many shards nobody owns just now. */
   free: number;
+  /** What waits for a runner, and who runs; none while the queue does not answer. */
+  queue: Queue | null;
+}
+
+export interface Queue {
+  waiting: number;
+  running: number;
+  /** The same of runs into which their person types. */
+  typed_waiting: number;
+  typed_running: number;
+  /** Since when the oldest waits. */
+  oldest_at: number | null;
+  /** How many runs each node has that runs what waits, by its name. */
+  runners: Record<string, number>;
 }
 
 export interface NodeStatus {
