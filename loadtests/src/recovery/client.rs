@@ -284,8 +284,11 @@ impl Client {
         } else if let Some(behind) = &mut self.behind {
             behind.since = behind.since.max(back_at);
         }
-        // Until it is fed again on another socket.
-        (self.head, self.is_fed) = (None, false);
+        if stalled.is_zero() {
+            // Until it is fed again on another socket. After a stall it has the same one still: what
+            // had come on it has come, and nobody asks for it again.
+            (self.head, self.is_fed) = (None, false);
+        }
         self.next = self.plan.next();
         self.strike_at = back_at + self.next.after;
     }
