@@ -41,17 +41,20 @@ async fn all_runs_together_have_half_of_the_servers_shares_or_else_sessions_weig
     let job = job(Python, text);
     let look = async {
         up.notified().await;
-        let inits: Vec<_> = helpers().iter().flat_map(|helper| inits_of(helper)).collect();
+        // A helper whose run is dropped may be gone a moment later.
+        let helpers = helpers();
+        let inits: Vec<_> = helpers.iter().flat_map(|helper| inits_of(helper)).collect();
         let programs: Vec<_> = inits.iter().flat_map(|init| children_of(init)).collect();
         let children: Vec<_> = programs.iter().flat_map(|program| children_of(program)).collect();
         seen.notify_one();
-        [inits, programs, children].map(|of| of.iter().map(|id| group_with_shares(id)).collect())
+        let groups = |of: Vec<String>| of.iter().map(|id| group_with_shares(id)).collect();
+        (helpers, [inits, programs, children].map(groups))
     };
-    let found: [Vec<PathBuf>; 3] = tokio::select! {
+    let (helpers, found): (Vec<String>, [Vec<PathBuf>; 3]) = tokio::select! {
         outcome = sandbox.run(&job, &tell) => panic!("it sleeps for a minute: {outcome:?}"),
         found = timeout(Duration::from_secs(20), look) => found.expect("a line"),
     };
-    let helper = format!("polycode-{}", helpers()[0]);
+    let helper = format!("polycode-{}", helpers[0]);
     for group in found.iter().flatten() {
         let own = group.ancestors().find(|dir| dir.ends_with(&helper)).expect("a helper's group");
         let runs = own
