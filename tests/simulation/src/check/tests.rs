@@ -107,8 +107,12 @@ fn frame(seq: u64, prev: Option<u64>) -> Frame {
 /// A run in which everything is as it should be.
 fn good() -> History {
     let judged = vec![record(1, 0, "submitted", &1), record(2, 5, "judged", &1)];
-    let wrote = |from_seq, to_seq, epoch| {
-        Wrote { stream: STREAM, from_seq, to_seq, epoch, at: At(100_000) }
+    let wrote = |from_seq, to_seq, epoch| Wrote {
+        stream: STREAM,
+        from_seq,
+        to_seq,
+        epoch,
+        at: At(100_000),
     };
     let typed = Typed { file: file(), text: "hi".to_owned(), lates: 0 };
     History {
