@@ -3,52 +3,79 @@
 
 use std::collections::VecDeque;
 
-use domain::{command::Answer, frame::Why, ids::CommandId, stream::Origin};
+use domain::{
+    at::{At, Ms},
+    command::Answer,
+    frame::Why,
+    ids::CommandId,
+    stream::Origin,
+};
 
 /// How many commands are remembered: about what a client has under way when its link breaks. The
 /// store knows the ones before.
 const REMEMBERED_MAX: usize = 16;
+/// A command that is older than this is carried out only if it is certain that it was not refused. In
+/// less nobody asks again elsewhere, and for more than this people are given their time back.
+const OLD: Ms = Ms(3_000);
 
 /// Who asked, and under which id.
 pub(crate) type Id = (Origin, CommandId);
 
 /// See the module.
-#[derive(Default)]
-pub(crate) struct Answered(VecDeque<(Id, Remembered)>);
+pub(crate) struct Answered {
+    answers: VecDeque<(Id, Remembered)>,
+    /// What was refused before may have been forgotten.
+    knows_since: At,
+}
 
 /// An answer as text: a tenth of what it takes as a tree.
 enum Remembered {
     Done { epoch: u64, seq: u64, answer: Option<Box<str>> },
-    Refused(Box<Why>),
+    Refused(Box<(Why, At)>),
 }
 
 impl Answered {
+    /// Nothing is remembered of what was before `now`.
+    pub(crate) fn since(now: At) -> Self {
+        Self { answers: VecDeque::new(), knows_since: now }
+    }
+
+    /// Whether a command that came at `received_at` and is not remembered may have been refused, as a
+    /// copy that was on a broken link may: its sender believes that it did not happen.
+    pub(crate) fn may_have_refused(&self, received_at: At, now: At) -> bool {
+        received_at < self.knows_since && OLD <= now - received_at
+    }
+
     /// The answer to `id`, if it is remembered.
     pub(crate) fn get(&self, id: &Id) -> Option<Answer> {
-        let (_, known) = self.0.iter().find(|(known, _)| known == id)?;
+        let (_, known) = self.answers.iter().find(|(known, _)| known == id)?;
         Some(known.to_answer())
     }
 
-    /// Remembers the first answer to `id`, and forgets the oldest one if there are too many.
-    pub(crate) fn keep(&mut self, id: Id, answer: &Answer) {
-        if self.0.iter().any(|(known, _)| *known == id) {
+    /// Remembers the first answer to `id` that stands, and forgets the oldest one if there are too
+    /// many.
+    pub(crate) fn keep(&mut self, id: Id, answer: &Answer, now: At) {
+        let stands = !matches!(answer, Answer::Refused(why) if why.retry_after_ms.is_some());
+        if !stands || self.answers.iter().any(|(known, _)| *known == id) {
             return;
         }
-        if self.0.len() == REMEMBERED_MAX {
-            self.0.pop_front();
+        if self.answers.len() == REMEMBERED_MAX
+            && let Some((_, Remembered::Refused(forgotten))) = self.answers.pop_front()
+        {
+            self.knows_since = self.knows_since.max(forgotten.1);
         }
-        self.0.push_back((id, Remembered::of(answer)));
+        self.answers.push_back((id, Remembered::of(answer, now)));
     }
 }
 
 impl Remembered {
-    fn of(answer: &Answer) -> Self {
+    fn of(answer: &Answer, now: At) -> Self {
         match answer {
             Answer::Done { epoch, seq, answer } => {
                 let answer = answer.as_ref().map(|answer| answer.to_string().into());
                 Self::Done { epoch: *epoch, seq: *seq, answer }
             }
-            Answer::Refused(why) => Self::Refused(Box::new(why.clone())),
+            Answer::Refused(why) => Self::Refused(Box::new((why.clone(), now))),
         }
     }
 
@@ -59,7 +86,7 @@ impl Remembered {
                 let answer = answer.as_deref().map(read);
                 Answer::Done { epoch: *epoch, seq: *seq, answer }
             }
-            Self::Refused(why) => Answer::Refused((**why).clone()),
+            Self::Refused(refused) => Answer::Refused(refused.0.clone()),
         }
     }
 }
@@ -74,15 +101,40 @@ mod tests {
 
     #[test]
     fn the_first_answer_stays_until_there_are_too_many() {
-        let mut answered = Answered::default();
+        let (mut answered, now) = (Answered::since(At(0)), At(0));
         let done = Answer::Done { epoch: 2, seq: 7, answer: Some(serde_json::json!({ "rev": 3 })) };
-        answered.keep(id(0), &done);
-        answered.keep(id(0), &Answer::Refused(Why::new("paused", "")));
+        answered.keep(id(0), &Answer::Refused(Why::later("busy", "", 50)), now);
+        answered.keep(id(0), &done, now);
+        answered.keep(id(0), &Answer::Refused(Why::new("paused", "")), now);
         assert_eq!(answered.get(&id(0)), Some(done));
         for n in 1..=16 {
-            answered.keep(id(n), &Answer::Refused(Why::new("paused", "the clocks are paused")));
+            let paused = Answer::Refused(Why::new("paused", "the clocks are paused"));
+            answered.keep(id(n), &paused, now);
         }
         assert_eq!(answered.get(&id(0)), None);
         assert!(matches!(answered.get(&id(1)), Some(Answer::Refused(why)) if why.code == "paused"));
+    }
+
+    #[test]
+    fn an_old_command_may_have_been_refused_before_anything_is_remembered() {
+        let answered = Answered::since(At(10_000));
+        assert!(answered.may_have_refused(At(9_999), At(12_999)));
+        assert!(!answered.may_have_refused(At(9_999), At(12_998)), "it is not old");
+        assert!(!answered.may_have_refused(At(10_000), At(20_000)), "it would be remembered");
+    }
+
+    #[test]
+    fn an_old_command_may_have_been_refused_when_a_refusal_since_was_forgotten() {
+        let mut answered = Answered::since(At(0));
+        let done = Answer::Done { epoch: 2, seq: 7, answer: None };
+        answered.keep(id(0), &Answer::Refused(Why::new("paused", "")), At(5_000));
+        for n in 1..=15 {
+            answered.keep(id(n), &done, At(6_000));
+        }
+        assert!(!answered.may_have_refused(At(4_000), At(9_000)));
+        answered.keep(id(16), &done, At(6_000));
+        assert!(answered.may_have_refused(At(4_000), At(9_000)));
+        answered.keep(id(17), &done, At(6_000));
+        assert!(!answered.may_have_refused(At(5_000), At(9_000)), "what was done is stored");
     }
 }

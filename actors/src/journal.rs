@@ -28,6 +28,8 @@ const LOADS_MAX: usize = 5;
 const SNAPSHOT_EVERY: u64 = 200;
 /// Fewer than these are as quickly read as a snapshot.
 const SNAPSHOT_WORTH: u64 = 8;
+/// After how many ms somebody is to ask again whose command came too long ago.
+const ASKED_AGAIN: u64 = 50;
 /// The epoch of a stream's own topic, which resumes across owners.
 pub const STREAM_EPOCH: u64 = 1;
 
@@ -116,6 +118,7 @@ impl<A: Aggregate> Journal<A> {
         let read = |snapshot: &Snapshot| serde_json::from_slice::<(A, At)>(&snapshot.body).ok();
         let start = snapshot.as_ref().and_then(|found| Some((found.seq, read(found)?)));
         let (seq, (state, last_at)) = start.unwrap_or_default();
+        let answered = Answered::since(deps.clock.now());
         let mut journal = Self {
             deps,
             stream,
@@ -126,7 +129,7 @@ impl<A: Aggregate> Journal<A> {
             last_at,
             snapshot_seq: seq,
             state: Arc::new(state),
-            answered: Answered::default(),
+            answered,
             untold: VecDeque::new(),
         };
         if let Some(untold) = head.untold.filter(|untold| *untold <= seq) {
@@ -228,6 +231,11 @@ impl<A: Aggregate> Journal<A> {
         let id = id_of(&ask.meta);
         if let Some(answer) = self.known_answer(batch, &id, ask.meta.is_first).await? {
             return Ok(answer);
+        }
+        let is_old = |came| self.answered.may_have_refused(came, batch.at);
+        if ask.meta.received_at.is_some_and(is_old) {
+            let text = "this has waited for long; it is asked again, and nothing is lost";
+            return Ok(Answer::Refused(Why::later("unavailable", text, ASKED_AGAIN)));
         }
         if !batch.state.listens_to(ask.meta.origin) {
             return Ok(Answer::Refused(Why::new("forbidden", "this is not yours to ask")));
@@ -332,7 +340,7 @@ impl<A: Aggregate> Journal<A> {
             }
         }
         for (ask, (id, answer)) in asks.into_iter().zip(answers) {
-            self.answered.keep(id, &answer);
+            self.answered.keep(id, &answer, at);
             // Who has left in the meantime asks again, and is answered alike; so does whoever is not
             // answered, because somebody else may be the one to ask.
             if is_proved {

@@ -38,5 +38,6 @@ mod reach;
 mod remote;
 pub mod report;
 mod runs;
+mod steady;
 mod teller;
 mod worker;

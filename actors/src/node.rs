@@ -30,6 +30,7 @@ use crate::{
     queue::QueueCard,
     report::{self, Report, Reporter},
     runs::Runs,
+    steady::SteadyClock,
 };
 
 /// How often it is looked whether all shards are handed over.
@@ -100,7 +101,9 @@ pub struct Node {
 
 impl Node {
     /// Takes the shards that are free, starts the actors, and wakes all streams with a deadline.
-    pub async fn start(deps: Deps, options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut deps: Deps, options: Options) -> Result<Self, StartError> {
+        let clock = Arc::new(SteadyClock::new(deps.clock));
+        deps.clock = Arc::clone(&clock) as _;
         let placement = Arc::new(Placement::new(deps.clock.now()));
         let directory = Directory::new(deps.clone(), Arc::clone(&placement));
         let (keeper, _) = Actor::spawn(None, Keeper, Arc::clone(&directory)).await?;
@@ -111,11 +114,12 @@ impl Node {
         tasks.spawn(async move { hearing.listen(&*wire).await });
         let card = watch::Sender::new(options.card(deps.clock.now()));
         let epochs = Arc::new(Epochs::new(card.borrow().id));
-        let (bus, clock) = (Arc::clone(&deps.bus), Arc::clone(&deps.clock));
-        let outputs = Arc::new(Outputs::new(bus, Arc::clone(&epochs), clock));
+        let (bus, now) = (Arc::clone(&deps.bus), Arc::clone(&deps.clock));
+        let outputs = Arc::new(Outputs::new(bus, Arc::clone(&epochs), now));
         let (lost_by, lost) = mpsc::channel(usize::from(SHARDS));
         let mut shepherd = Shepherd {
             deps: deps.clone(),
+            clock,
             directory: Arc::clone(&directory),
             placement: Arc::clone(&placement),
             members: Arc::clone(&members),

@@ -1,5 +1,6 @@
 //! The one writer: gathers what waits into a batch, commits it, answers each of its parts alone.
-//! There is no timer: while one commit runs, the next batch gathers.
+//! There is no timer: while one commit runs, and for a turn of the runtime after it, the next batch
+//! gathers.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -183,6 +184,9 @@ impl<L: Lane> Writer<L> {
             let writes = batch.appends.len() + batch.others.len();
             self.write(batch).await;
             self.lane.after(writes);
+            // Who was answered may have more to write, and comes along if it is let go first: a batch of
+            // all instead of half of them, with the other half always waiting for it.
+            tokio::task::yield_now().await;
         }
         self.lane.close().await;
     }

@@ -4,9 +4,7 @@ use domain::at::Ms;
 use tokio::time::{Instant, timeout};
 
 use super::shepherd::{PATIENCE, Shepherd};
-
-/// A node whose clock is further from the store's than this takes no shard.
-const CLOCK_MAX: Ms = Ms(100);
+use crate::steady::CLOCK_MAX;
 
 impl Shepherd {
     /// Whether this node is fit to own shards, looked at with each renewal.
@@ -34,12 +32,8 @@ impl Shepherd {
 
     /// How far this node's clock is from the store's, if that is too far.
     async fn clock_trouble(&self) -> Option<String> {
-        let before = self.deps.clock.now();
-        let told = timeout(PATIENCE, self.deps.shards.clock()).await.ok()?.ok()??;
-        let after = self.deps.clock.now();
-        let off = if told < before { told - before } else { (told - after).max(Ms(0)) };
-        (CLOCK_MAX < Ms(off.0.abs())).then(|| {
-            format!("its clock is {} ms from the database's, and {} may be", off.0, CLOCK_MAX.0)
-        })
+        let ask = async { timeout(PATIENCE, self.deps.shards.clock()).await.ok()?.ok()? };
+        let Err(Ms(off)) = self.clock.follow(ask).await else { return None };
+        Some(format!("its clock is {off} ms from the database's, and {} may be", CLOCK_MAX.0))
     }
 }

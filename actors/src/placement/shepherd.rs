@@ -26,7 +26,7 @@ use super::{
     moves::MOVED_AT_ONCE,
     plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
 };
-use crate::{clockwork, deps::Deps, directory::Directory};
+use crate::{clockwork, deps::Deps, directory::Directory, steady::SteadyClock};
 
 /// How often it looks, and how often where a lease may end.
 const LOOK_SELDOM: Duration = Duration::from_millis(500);
@@ -44,6 +44,7 @@ pub(super) const ABREAST: usize = 64;
 /// See the module.
 pub(crate) struct Shepherd {
     pub(crate) deps: Deps,
+    pub(crate) clock: Arc<SteadyClock>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) placement: Arc<Placement>,
     pub(crate) members: Arc<Members>,

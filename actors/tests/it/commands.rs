@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actors::ask::Meta;
 use bytes::Bytes;
 use domain::{
     at::Ms,
@@ -130,6 +131,22 @@ async fn a_refusal_is_remembered_with_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_of_what_was_refused_is_not_carried_out_by_an_owner_that_knows_nothing_of_it() {
+    let mut world = World::new().await;
+    let opens_at = Some(world.now() + Ms(5_000));
+    create_campaign(&world, 1, 1, domain::campaign::Settings { opens_at, ..settings() }).await;
+    let copy = Meta { received_at: Some(world.now()), ..meta(ONCE, true) };
+    let refused = world.ask_as(session(1_000), copy, start()).await;
+    assert_eq!(code(&refused), "not_open_yet");
+    sleep(Ms(6_000)).await;
+    world.restart(Plan::new()).await;
+    assert_eq!(code(&world.ask_as(session(1_000), copy, start()).await), "unavailable");
+    // Whoever still wants it asks anew under the same id.
+    let again = Meta { received_at: Some(world.now()), ..meta(ONCE, false) };
+    assert_eq!(code(&world.ask_as(session(1_000), again, start()).await), "done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn commands_that_wait_are_one_append() {
     let mut world = World::new().await;
     world.done(test(1), create_test("A")).await;
@@ -168,7 +185,7 @@ async fn a_busy_stream_takes_64_and_the_clock_still_gets_in() {
     };
     let clock = async {
         sleep(Ms(60)).await;
-        let meta = actors::ask::Meta::of_node();
+        let meta = Meta::of_node();
         world.node().directory.ask(session(1_000), meta, crate::kit::expire()).await
     };
     let (first, flood, clock) = tokio::join!(first, flood, clock);

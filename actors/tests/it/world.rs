@@ -16,6 +16,7 @@ use domain::{
     at::{At, Ms},
     cluster::Wire,
     command::{Answer, AnyCommand},
+    frame::Why,
     ids::{CommandId, PersonId, SessionId, SubmissionId},
     ports::{
         Bus, Clock, EventStore, Published, RowQuery, Sandbox, Shard, Shards, Subscription, Typing,
@@ -169,15 +170,25 @@ impl World {
     }
 
     pub(crate) async fn ask_as(&self, to: Stream, meta: Meta, command: AnyCommand) -> Answer {
-        let received_at = Some(self.now());
+        let received_at = meta.received_at.or_else(|| Some(self.now()));
         self.node().directory.ask(to, Meta { received_at, ..meta }, command).await
     }
 
-    /// Asks, and panics if that is refused.
+    /// Asks, again as often as it is told to, as pages do, and panics if that is refused.
     pub(crate) async fn done(&self, to: Stream, command: AnyCommand) -> u64 {
-        match self.ask(to, command).await {
-            Answer::Done { seq, .. } => seq,
-            Answer::Refused(why) => panic!("{to} refused: {why:?}"),
+        let (id, until) = (CommandId::random(), self.now() + Ms(30_000));
+        let mut is_first = true;
+        loop {
+            match self.ask_as(to, meta(id, is_first), command.clone()).await {
+                Answer::Done { seq, .. } => return seq,
+                Answer::Refused(Why { retry_after_ms: Some(after_ms), .. })
+                    if self.now() < until =>
+                {
+                    sleep(Ms(after_ms.cast_signed())).await;
+                }
+                Answer::Refused(why) => panic!("{to} refused: {why:?}"),
+            }
+            is_first = false;
         }
     }
 

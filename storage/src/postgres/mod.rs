@@ -13,6 +13,7 @@ mod open;
 mod people;
 mod rows;
 mod shards;
+mod statement;
 
 use std::sync::{Arc, Mutex};
 

@@ -32,9 +32,10 @@ const SETTINGS: [(&str, &str); 5] = [
 
 /// The writer looks up by key, a few hundred rows at a time, whatever the tables' statistics say;
 /// a plan made while they were empty would read them whole later.
-const WRITER: [(&str, &str); 4] = [
+const WRITER: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
