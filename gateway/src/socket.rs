@@ -69,6 +69,10 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 const CANDIDATES: (Duration, Duration) = (Duration::from_secs(3), Duration::from_millis(9_500));
 const OTHERS: (Duration, Duration) = (Duration::from_secs(25), Duration::from_mins(1));
 
+/// A server that wakes so much later than it wanted stood still itself: what its clients said meanwhile
+/// is yet to be read, and who is silent is found out anew.
+const HELD_UP: Duration = Duration::from_secs(1);
+
 type Stopping = watch::Receiver<bool>;
 
 /// What one connection holds.
@@ -173,7 +177,12 @@ impl Connection {
                         return Some(code);
                     }
                 }
-                () = sleep_until(heard_at + silence) => return Some(close::SILENT),
+                () = sleep_until(heard_at + silence) => {
+                    if heard_at.elapsed() < silence + HELD_UP {
+                        return Some(close::SILENT);
+                    }
+                    heard_at = Instant::now();
+                }
                 _ = pings.tick() => {
                     let ping = wire::frame(Kind::Ping, &self.way.ask(Instant::now()));
                     if self.outbox.send(ping).is_err() {
