@@ -18,13 +18,12 @@ use domain::{
     frame::Why,
     ids::SessionId,
     plan::Test,
-    rows::Topic,
     session::Session,
     stream::{Origin, SHARDS, Stream},
     submission::Submission,
 };
 use futures_util::future::join_all;
-use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorStatus};
+use ractor::{Actor, ActorCell, ActorId, ActorStatus};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, oneshot},
     time::Instant,
@@ -32,12 +31,13 @@ use tokio::{
 
 use crate::{
     ask::{Ask, Meta},
-    deps::{Deps, Heads},
-    inbox::{self, Line, NotTaken},
-    journal::{Journal, STREAM_EPOCH},
+    deps::Deps,
+    inbox::{Line, NotTaken},
+    journal::Journal,
     owner::{Arguments, Msg, Owner},
     placement::Placement,
     remote,
+    streams::{Entry, Starting, Streams},
 };
 
 /// How many commands of people wait for all streams of one shard at most.
@@ -73,21 +73,6 @@ pub struct Directory {
     /// Places to tell others something.
     telling: Semaphore,
     myself: Weak<Self>,
-}
-
-/// The owners of streams of one kind.
-struct Streams<A: Aggregate>(Mutex<HashMap<Stream, Arc<Entry<A>>>>);
-
-/// One owner: the way to it, and once it has started, itself.
-struct Entry<A: Aggregate> {
-    inbox: inbox::Sender<A::Command>,
-    actor: OnceLock<ActorRef<Msg<A>>>,
-}
-
-impl<A: Aggregate> Default for Streams<A> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
 }
 
 impl Directory {
@@ -238,8 +223,7 @@ impl Directory {
 
     /// Tells every session that is awake that we could not commit for a while.
     pub(crate) fn tell_outage(&self) {
-        let sessions = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for actor in sessions.values().filter_map(|entry| entry.actor.get()) {
+        for actor in self.sessions.all() {
             actor.cast(Msg::Outage).ok();
         }
     }
@@ -383,90 +367,6 @@ impl Directory {
                 None
             }
         }
-    }
-}
-
-impl<A: Aggregate> Streams<A> {
-    /// The entry of `stream`; with the owner's end if it is new, for the owner to be started with.
-    fn get_or_insert(
-        &self,
-        stream: Stream,
-    ) -> (Arc<Entry<A>>, Option<inbox::Receiver<A::Command>>) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = entries.get(&stream) {
-            return (Arc::clone(entry), None);
-        }
-        let (sender, receiver) = inbox::inbox();
-        let entry = Arc::new(Entry { inbox: sender, actor: OnceLock::new() });
-        entries.insert(stream, Arc::clone(&entry));
-        (entry, Some(receiver))
-    }
-
-    fn remove(&self, stream: Stream, id: ActorId, heads: &Heads) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it =
-            |entry: &Arc<Entry<A>>| entry.actor.get().is_some_and(|actor| actor.get_id() == id);
-        if entries.get(&stream).is_some_and(is_it) {
-            entries.remove(&stream);
-            heads.forget(Topic::Of(stream), STREAM_EPOCH);
-        }
-    }
-
-    fn of(&self, shard: u16) -> Vec<ActorRef<Msg<A>>> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = entries.iter().filter(|(stream, _)| stream.shard() == shard);
-        here.filter_map(|(_, entry)| entry.actor.get().cloned()).collect()
-    }
-
-    fn owners(&self, shard: u16) -> Vec<ActorCell> {
-        self.of(shard).iter().map(ActorRef::get_cell).collect()
-    }
-
-    fn retire(&self, shard: u16) {
-        for owner in self.of(shard) {
-            owner.cast(Msg::Retire).ok();
-        }
-    }
-
-    /// Removes `entry`, whose owner does not answer.
-    fn remove_dead(&self, stream: Stream, dead: &Arc<Entry<A>>) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.get(&stream).is_some_and(|entry| Arc::ptr_eq(entry, dead)) {
-            entries.remove(&stream);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-}
-
-/// An entry whose owner is being started. Dropped before that is done, be it because whoever asked
-/// has left, the entry goes with it, and the next one starts another.
-struct Starting<'a, A: Aggregate> {
-    streams: &'a Streams<A>,
-    stream: Stream,
-    entry: &'a Arc<Entry<A>>,
-}
-
-impl<A: Aggregate> Drop for Starting<'_, A> {
-    fn drop(&mut self) {
-        if self.entry.actor.get().is_none() {
-            self.streams.remove_dead(self.stream, self.entry);
-        }
-    }
-}
-
-impl<A: Aggregate> Entry<A> {
-    /// Waits until whoever inserted it has started its owner: microseconds.
-    async fn started(self: Arc<Self>) -> Option<Arc<Self>> {
-        for _ in 0..1_000 {
-            if self.actor.get().is_some() {
-                return Some(self);
-            }
-            tokio::task::yield_now().await;
-        }
-        None
     }
 }
 

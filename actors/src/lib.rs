@@ -39,5 +39,6 @@ mod remote;
 pub mod report;
 mod runs;
 mod steady;
+mod streams;
 mod teller;
 mod worker;
