@@ -26,6 +26,8 @@ pub(crate) struct Answered {
     answers: VecDeque<(Id, Remembered)>,
     /// What was refused before may have been forgotten.
     knows_since: At,
+    /// What is to be asked again, and when it came first: that is what counts of it.
+    again: VecDeque<(Id, At)>,
 }
 
 /// An answer as text: a tenth of what it takes as a tree.
@@ -37,13 +39,24 @@ enum Remembered {
 impl Answered {
     /// Nothing is remembered of what was before `now`.
     pub(crate) fn since(now: At) -> Self {
-        Self { answers: VecDeque::new(), knows_since: now }
+        Self { answers: VecDeque::new(), knows_since: now, again: VecDeque::new() }
     }
 
-    /// Whether a command that came at `received_at` and is not remembered may have been refused, as a
-    /// copy that was on a broken link may: its sender believes that it did not happen.
-    pub(crate) fn may_have_refused(&self, received_at: At, now: At) -> bool {
-        received_at < self.knows_since && OLD <= now - received_at
+    /// When a command that is not remembered, and that came at `received_at`, came first; `None` if it
+    /// is to be asked again, because it may have been refused: its sender may believe that it did not
+    /// happen, and this be a copy that was on a broken link.
+    pub(crate) fn came(&mut self, id: &Id, received_at: At, now: At) -> Option<At> {
+        let known = self.again.iter().find(|(known, _)| known == id).map(|(_, came)| *came);
+        if self.knows_since <= received_at || now - received_at < OLD {
+            return Some(known.unwrap_or(received_at));
+        }
+        if known.is_none() {
+            if self.again.len() == REMEMBERED_MAX {
+                self.again.pop_front();
+            }
+            self.again.push_back((*id, received_at));
+        }
+        None
     }
 
     /// The answer to `id`, if it is remembered.
@@ -116,25 +129,29 @@ mod tests {
     }
 
     #[test]
-    fn an_old_command_may_have_been_refused_before_anything_is_remembered() {
-        let answered = Answered::since(At(10_000));
-        assert!(answered.may_have_refused(At(9_999), At(12_999)));
-        assert!(!answered.may_have_refused(At(9_999), At(12_998)), "it is not old");
-        assert!(!answered.may_have_refused(At(10_000), At(20_000)), "it would be remembered");
+    fn an_old_command_is_asked_again_and_counts_from_when_it_came_first() {
+        let mut answered = Answered::since(At(10_000));
+        assert_eq!(answered.came(&id(0), At(9_999), At(12_998)), Some(At(9_999)), "it is not old");
+        assert_eq!(answered.came(&id(0), At(9_999), At(12_999)), None);
+        assert_eq!(answered.came(&id(0), At(9_998), At(13_050)), None, "another copy");
+        assert_eq!(answered.came(&id(0), At(13_060), At(13_070)), Some(At(9_999)));
+        let remembered = answered.came(&id(1), At(10_000), At(20_000));
+        assert_eq!(remembered, Some(At(10_000)), "a refusal would be remembered");
     }
 
     #[test]
-    fn an_old_command_may_have_been_refused_when_a_refusal_since_was_forgotten() {
+    fn an_old_command_is_asked_again_when_a_refusal_since_was_forgotten() {
         let mut answered = Answered::since(At(0));
         let done = Answer::Done { epoch: 2, seq: 7, answer: None };
         answered.keep(id(0), &Answer::Refused(Why::new("paused", "")), At(5_000));
         for n in 1..=15 {
             answered.keep(id(n), &done, At(6_000));
         }
-        assert!(!answered.may_have_refused(At(4_000), At(9_000)));
+        assert_eq!(answered.came(&id(90), At(4_000), At(9_000)), Some(At(4_000)));
         answered.keep(id(16), &done, At(6_000));
-        assert!(answered.may_have_refused(At(4_000), At(9_000)));
+        assert_eq!(answered.came(&id(91), At(4_000), At(9_000)), None);
         answered.keep(id(17), &done, At(6_000));
-        assert!(!answered.may_have_refused(At(5_000), At(9_000)), "what was done is stored");
+        let done = answered.came(&id(92), At(5_000), At(9_000));
+        assert_eq!(done, Some(At(5_000)), "what was done is stored");
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 pub struct Meta {
     pub origin: Origin,
     pub command_id: CommandId,
-    /// When it was read off the socket; `None` for what is sent once only, and what nodes ask.
+    /// When it was read off the socket; `None` for what has no deadline, and what nodes ask.
     pub received_at: Option<At>,
     /// The sender says that it never sent this id before.
     pub is_first: bool,

@@ -227,20 +227,25 @@ impl<A: Aggregate> Journal<A> {
     }
 
     /// Decides one command against the batch's state.
-    async fn decide(&self, batch: &mut Batch<A>, ask: &Ask<A::Command>) -> Result<Answer, Failure> {
+    async fn decide(
+        &mut self,
+        batch: &mut Batch<A>,
+        ask: &Ask<A::Command>,
+    ) -> Result<Answer, Failure> {
         let id = id_of(&ask.meta);
         if let Some(answer) = self.known_answer(batch, &id, ask.meta.is_first).await? {
             return Ok(answer);
         }
-        let is_old = |came| self.answered.may_have_refused(came, batch.at);
-        if ask.meta.received_at.is_some_and(is_old) {
-            let text = "this has waited for long; it is asked again, and nothing is lost";
-            return Ok(Answer::Refused(Why::later("unavailable", text, ASKED_AGAIN)));
-        }
+        let received_at = match ask.meta.received_at {
+            None => batch.at,
+            Some(received_at) => match self.answered.came(&id, received_at, self.now()) {
+                Some(came) => came,
+                None => return Ok(asked_again()),
+            },
+        };
         if !batch.state.listens_to(ask.meta.origin) {
             return Ok(Answer::Refused(Why::new("forbidden", "this is not yours to ask")));
         }
-        let received_at = ask.meta.received_at.unwrap_or(batch.at);
         let times = Times { received_at, now: batch.at };
         Ok(match batch.state.decide(ask.command.clone(), times) {
             Err(refusal) => Answer::refused(&refusal),
@@ -436,6 +441,11 @@ impl<A: Aggregate> Journal<A> {
     pub fn seq(&self) -> u64 {
         self.seq
     }
+}
+
+fn asked_again() -> Answer {
+    let text = "this has waited for long; it is asked again, and nothing is lost";
+    Answer::Refused(Why::later("unavailable", text, ASKED_AGAIN))
 }
 
 /// A command: who asked, under which id.

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use domain::{
@@ -25,6 +25,8 @@ pub(crate) struct SteadyClock {
     began: Instant,
     /// What the store's clock would have said at `began`, in ms.
     began_at: AtomicI64,
+    /// The machine's time and the store's were the same once: from then on it is a third opinion.
+    was_right: AtomicBool,
 }
 
 impl Clock for SteadyClock {
@@ -39,31 +41,57 @@ impl Clock for SteadyClock {
 impl SteadyClock {
     /// Of a machine whose time of day is `day`.
     pub(crate) fn new(day: Arc<dyn Clock>) -> Self {
-        Self { day, began: Instant::now(), began_at: AtomicI64::new(UNTOLD) }
+        let (began_at, was_right) = (AtomicI64::new(UNTOLD), AtomicBool::new(false));
+        Self { day, began: Instant::now(), began_at, was_right }
     }
 
     /// Asks the clock that it is to follow, which may have none. A step of the machine's time counts
-    /// only if that clock agrees with it.
+    /// only if that clock agrees with it; a step of that clock only if the machine does.
     ///
     /// # Errors
     ///
-    /// How far it is from that clock, if neither itself nor the machine's time of day is near it.
+    /// How far the machine's time of day is from that clock, if neither it nor this clock is near. Who
+    /// was never right tells that clock's time from then on; who was keeps their own, or takes the
+    /// machine's, as after it was suspended, whichever is nearer.
     pub(crate) async fn follow(&self, ask: impl Future<Output = Option<At>>) -> Result<(), Ms> {
         let before = (self.now(), self.day.now());
         let Some(told) = ask.await else { return Ok(()) };
         let (own, day) = (self.now(), self.day.now());
-        let far = off(before.0, told, own);
-        let mut both = [(far, own), (off(before.1, told, day), day)].into_iter();
-        let near = both.find(|(off, _)| off.0.abs() <= CLOCK_MAX.0);
-        let (off, now) = near.ok_or(far)?;
-        let began_at = now + Ms(off.0.clamp(-NUDGE, NUDGE)) - self.runs_for();
-        self.began_at.store(began_at.0, Ordering::SeqCst);
-        Ok(())
+        let (own_off, day_off) = (off(before.0, told, own), off(before.1, told, day));
+        let was_right = self.was_right.load(Ordering::SeqCst);
+        if was_right && is_near(own_off) {
+            self.set(own + nudge(own_off));
+            return Ok(());
+        }
+        if is_near(day_off) {
+            self.set(day + nudge(day_off));
+            self.was_right.store(true, Ordering::SeqCst);
+            return Ok(());
+        }
+        if !was_right {
+            self.set(told);
+        } else if day_off.0.abs() < own_off.0.abs() {
+            self.set(day);
+        }
+        Err(day_off)
+    }
+
+    /// From now on it is `now`.
+    fn set(&self, now: At) {
+        self.began_at.store((now - self.runs_for()).0, Ordering::SeqCst);
     }
 
     fn runs_for(&self) -> Ms {
         Ms(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+fn is_near(off: Ms) -> bool {
+    off.0.abs() <= CLOCK_MAX.0
+}
+
+fn nudge(off: Ms) -> Ms {
+    Ms(off.0.clamp(-NUDGE, NUDGE))
 }
 
 /// How far `told`, which was asked at `before` and heard at `after`, is ahead for certain.
@@ -126,9 +154,31 @@ mod tests {
         assert_eq!(clock.now(), At(5_010));
         assert_eq!(heard(&clock, 4_930).await, Ok(()));
         assert_eq!(clock.now(), At(5_000));
+        // The database's clock stepped: the machine and this clock know better.
         assert_eq!(heard(&clock, 6_000).await, Err(Ms(1_000)));
         assert_eq!(heard(&clock, 1_000).await, Err(Ms(-4_000)));
         assert_eq!(clock.now(), At(5_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_is_wrong_from_the_start_stamps_with_the_stores_time_and_is_not_fit() {
+        let (clock, day) = steady(5_000);
+        for told in [90_000, 90_000] {
+            assert_eq!(heard(&clock, told).await, Err(Ms(85_000)));
+            assert_eq!(clock.now(), At(90_000));
+        }
+        day.0.store(90_020, Ordering::SeqCst);
+        assert_eq!(heard(&clock, 90_000).await, Ok(()));
+        assert_eq!(clock.now(), At(90_010));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_suspension_a_clock_that_is_nearly_right_is_better_than_one_that_stood_still() {
+        let (clock, day) = steady(5_000);
+        assert_eq!(heard(&clock, 5_000).await, Ok(()));
+        day.0.store(7_200_150, Ordering::SeqCst);
+        assert_eq!(heard(&clock, 7_200_000).await, Err(Ms(-150)));
+        assert_eq!(clock.now(), At(7_200_150));
     }
 
     #[tokio::test(start_paused = true)]

@@ -71,7 +71,7 @@ impl App {
         command: AnyCommand,
     ) -> Result<u64, Refusal> {
         let command_id = CommandId::random();
-        // Nobody sends it a second time, and none of these is late.
+        // Its sender hears of this one answer only, and none of these is late.
         let meta = Meta { origin, command_id, received_at: None, is_first: true };
         match self.node.directory.ask(to, meta, command).await {
             Answer::Done { seq, .. } => Ok(seq),

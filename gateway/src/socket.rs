@@ -69,9 +69,9 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 const CANDIDATES: (Duration, Duration) = (Duration::from_secs(3), Duration::from_millis(9_500));
 const OTHERS: (Duration, Duration) = (Duration::from_secs(25), Duration::from_mins(1));
 
-/// A server that wakes so much later than it wanted stood still itself: what its clients said meanwhile
+/// A server that wakes so much later than it wanted to stood still itself: what its clients said meanwhile
 /// is yet to be read, and who is silent is found out anew.
-const HELD_UP: Duration = Duration::from_secs(1);
+const HELD_UP: Duration = Duration::from_millis(100);
 
 type Stopping = watch::Receiver<bool>;
 

@@ -14,11 +14,10 @@ impl Shepherd {
             return;
         }
         self.mine.checked_at = Some(Instant::now());
-        let trouble = if self.members.is_stranger(&self.card.borrow()) {
-            Some("the other nodes are two versions away from this one".to_owned())
-        } else {
-            self.clock_trouble().await
-        };
+        let its_clock = self.clock_trouble().await;
+        let is_stranger = self.members.is_stranger(&self.card.borrow());
+        let strange = || "the other nodes are two versions away from this one".to_owned();
+        let trouble = its_clock.or_else(|| is_stranger.then(strange));
         let is_other = self.card.borrow().trouble != trouble;
         if is_other {
             if let Some(why) = &trouble {

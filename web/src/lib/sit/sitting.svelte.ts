@@ -33,6 +33,8 @@ export class Sitting {
   #caret: { file: FileName; at: number } | null = null;
   #caret_timer: ReturnType<typeof setInterval> | undefined;
   #takes_seat: boolean;
+  /** The command before: one is on its way at a time, so that none that is asked again comes after a later one. */
+  #before: Promise<unknown> = Promise.resolve();
   readonly #live: Live;
   readonly #topic: Topic;
 
@@ -207,7 +209,9 @@ export class Sitting {
   }
 
   async #ask(command: SessionCommand): Promise<Outcome> {
-    const outcome = await this.#live.do(`session.${this.id}`, command);
+    const asked = this.#before.then(() => this.#live.do(`session.${this.id}`, command));
+    this.#before = asked;
+    const outcome = await asked;
     this.refused = outcome.ok ? null : outcome.why;
     return outcome;
   }
