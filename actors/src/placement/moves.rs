@@ -22,9 +22,16 @@ use crate::report;
 const TAKEN: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
 /// How many shards are on their way at one moment, so that each is without an owner for a moment only.
-pub(super) const MOVED_AT_ONCE: usize = 8;
+const MOVED_AT_ONCE: usize = 8;
+/// Fewer wait for others: who is given one at a time takes as long for each as for a handful.
+const MOVED_TOGETHER: usize = MOVED_AT_ONCE / 2;
 /// How long the owners of a shard that is handed over have to finish.
 const RETIRE: Duration = Duration::from_millis(250);
+
+/// How many shards may begin to move while `moving` are on their way.
+pub(super) fn room(moving: usize) -> usize {
+    Some(MOVED_AT_ONCE.saturating_sub(moving)).filter(|room| MOVED_TOGETHER <= *room).unwrap_or(0)
+}
 
 impl Shepherd {
     /// Takes no more commands for shards, and waits until their streams are at rest.
@@ -99,5 +106,15 @@ async fn taken(wire: &dyn Wire, to: NodeId, shards: &[u16]) {
             return;
         }
         sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_move_a_handful_at_a_time() {
+        assert_eq!([0, 3, 4, 5, 8, 12].map(room), [8, 5, 4, 0, 0, 0]);
     }
 }

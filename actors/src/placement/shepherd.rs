@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     Members, NodeCard, Placement,
     members::SAY,
-    moves::MOVED_AT_ONCE,
+    moves::room,
     plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
 };
 use crate::{clockwork, deps::Deps, directory::Directory, steady::SteadyClock};
@@ -189,7 +189,7 @@ impl Shepherd {
             &self.others(),
             &self.mine.views,
             self.mine.moved.len(),
-            MOVED_AT_ONCE.saturating_sub(self.mine.moving),
+            room(self.mine.moving),
         );
         self.carry_out(steps).await;
     }
