@@ -185,12 +185,11 @@ impl Fan {
         head
     }
 
-    /// Joins what was read with what comes; `false` if something is missing in between.
+    /// Joins what was read with what comes; `false` if something is missing in between, or too much.
     fn join(&self, watch: &Watch, after: (u64, u64)) -> bool {
         let state = self.state();
         let Some(frames) = state.recent.since(after) else { return false };
-        watch.go_live(&frames);
-        true
+        watch.go_live(&frames)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

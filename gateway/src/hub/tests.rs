@@ -302,6 +302,20 @@ async fn a_slow_socket_is_ended_at_its_limit_and_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn a_socket_for_which_much_came_while_it_was_read_for_is_not_ended() {
+    let (outbox, _unread) = pair().await;
+    let watch = Watch::new(outbox.clone(), (1, 0), Rank::Other);
+    let wire = Bytes::from(vec![0; 50_000]);
+    let frame = |seq| recent::Frame { epoch: 1, seq, prev: Some(seq - 1), wire: wire.clone() };
+    let frames: Vec<_> = (1..100).map(frame).collect();
+    assert!(!watch.go_live(&frames), "it takes in nothing");
+    let Ok((_, seen)) = watch.after() else { panic!("it was ended") };
+    assert!((1..99).contains(&seen), "{seen}");
+    let goodbye = domain::frame::ServerFrame::Bye { code: 4_000, retry_after_ms: None };
+    assert_eq!(outbox.frame(&goodbye), Ok(()), "there is room for what must be said");
+}
+
+#[tokio::test]
 async fn whoever_comes_back_with_many_others_reads_what_they_read() {
     let counted = Arc::new(Counted::new(Arc::new(Memory::new())));
     let store = Arc::clone(&counted);

@@ -110,19 +110,24 @@ impl Watch {
         self.seen().after = after;
     }
 
-    /// Sends what came since, and is live from now on.
-    pub(super) fn go_live(&self, frames: &[Frame]) {
+    /// Sends what came since, and is live from now on. Answers `false` if that is too much for a socket
+    /// that is slow: it is read for again, when there is room, and has lost nothing.
+    pub(super) fn go_live(&self, frames: &[Frame]) -> bool {
         let mut seen = self.seen();
         for frame in frames {
-            if seen.state == State::Ended || self.outbox.send(frame.wire.clone()).is_err() {
-                seen.state = State::Ended;
-                return;
+            if seen.state == State::Ended {
+                return true;
             }
-            seen.after = (frame.epoch, frame.seq);
+            match self.outbox.offer(frame.wire.clone()) {
+                Ok(Offered::Taken) => seen.after = (frame.epoch, frame.seq),
+                Ok(Offered::Slow) => return false,
+                Err(_) => seen.state = State::Ended,
+            }
         }
         if seen.state == State::Behind {
             seen.state = State::Live;
         }
+        true
     }
 
     /// It was live, and has to be brought up to date.
