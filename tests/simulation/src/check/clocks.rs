@@ -9,6 +9,10 @@ use domain::{
 
 use super::{Findings, History, LATE_MAX, LATE_MAX_IN_TROUBLE, Rule};
 
+/// By how much one node's clock may be behind that of the node that took the shard before it; nodes
+/// are simulated one after the other, in steps as long.
+const APART_MAX: Ms = Ms(10);
+
 /// How long before an end something may have gone wrong that makes it late.
 const AFTERMATH: Ms = Ms(15_000);
 /// How much longer than what went wrong an outage may be: leases have to run out first.
@@ -107,7 +111,7 @@ impl<'a> Clock<'a> {
         if ends_at != run.ends_at + by {
             wrong.push("its end moved by something else".to_owned());
         }
-        if outage.from < run.started_at || recorded.at < outage.to {
+        if outage.from < run.started_at || recorded.at + APART_MAX < outage.to {
             wrong.push("it is not within the session so far".to_owned());
         }
         let known = self.history.outages.get(&self.stream.shard());
