@@ -23,7 +23,7 @@ use domain::{
     people::Contact,
     ports::{Published, RowQuery, Unavailable},
     rows::{Topic, Window},
-    session::TypingRow,
+    session::{Sitting, TypingRow},
     stream::Stream,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
@@ -34,7 +34,7 @@ pub use self::{
     pass::{pass, tell_gateways},
     presence::{Here, ROLL_EVERY, Roll},
     ring::Ring,
-    standings::{Sitting, Standings},
+    standings::Standings,
     wall::Place,
 };
 use self::{
@@ -147,7 +147,7 @@ struct Seen {
     seq: u64,
     /// The row `CandidateRow` as it is stored, read when the monitor is told.
     candidate: Option<Bytes>,
-    sitting: Option<Sitting>,
+    sitting: Option<Arc<Sitting>>,
     tags: Vec<String>,
     is_invited: bool,
     invited_seq: u64,
@@ -217,7 +217,7 @@ impl Actor for Joiner {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match msg {
-            Msg::Changed(published) => state.take_in(&published.frame),
+            Msg::Changed(published) => state.take_in(&published),
             Msg::Read(topic, after, reply) => {
                 let frames = state.read(topic, after);
                 reply.send(frames).ok();
@@ -264,7 +264,7 @@ impl State {
                 let query = RowQuery { topic, after_key, changed_after: Some(0), limit: PAGE };
                 let rows = self.deps.store.rows(query).await?;
                 for row in &rows {
-                    self.take_in_row(&row.key, row.seq, row.value.as_ref());
+                    self.take_in_row(&row.key, row.seq, row.value.as_ref(), None);
                 }
                 after_key = rows.last().map(|row| row.key.clone());
                 if rows.len() < PAGE {
@@ -275,16 +275,24 @@ impl State {
         Ok(())
     }
 
-    fn take_in(&mut self, frame: &RowsFrame) {
-        for (key, value) in &frame.rows {
-            self.take_in_row(key, frame.seq, value.as_ref());
+    fn take_in(&mut self, published: &Published) {
+        let told = published.sitting.as_ref();
+        for (key, value) in &published.frame.rows {
+            self.take_in_row(key, published.frame.seq, value.as_ref(), told);
         }
     }
 
-    /// One row, from the store or from the bus.
-    fn take_in_row(&mut self, key: &str, seq: u64, value: Option<&Bytes>) {
+    /// One row, from the store or from the bus; `told` is what it says of a sitting, if that need not
+    /// be read.
+    fn take_in_row(
+        &mut self,
+        key: &str,
+        seq: u64,
+        value: Option<&Bytes>,
+        told: Option<&Arc<Sitting>>,
+    ) {
         let Some((kind, id)) = key.split_once('.') else {
-            return self.take_in_plain(key, seq, value);
+            return self.take_in_plain(key, seq, value, told);
         };
         if kind == "gate" {
             let Some(roll) = parsed(value) else { return };
@@ -312,13 +320,20 @@ impl State {
         }
     }
 
-    fn take_in_plain(&mut self, key: &str, seq: u64, value: Option<&Bytes>) {
+    fn take_in_plain(
+        &mut self,
+        key: &str,
+        seq: u64,
+        value: Option<&Bytes>,
+        told: Option<&Arc<Sitting>>,
+    ) {
         if let Ok(session) = key.parse::<SessionId>() {
             let seen = self.people.entry(session).or_default();
             if seen.seq < seq {
                 seen.seq = seq;
                 seen.candidate = value.cloned();
-                seen.sitting = value.and_then(|row| Sitting::read(row));
+                let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
+                seen.sitting = value.and_then(|row| told.cloned().or_else(|| read(row)));
                 self.change(session);
             }
         } else if key == "campaign" && self.row_seq <= seq {

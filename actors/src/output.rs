@@ -134,7 +134,7 @@ impl Outputs {
 
     fn publish(&self, frame: RowsFrame) {
         let text = Bytes::from(frame.write());
-        self.bus.publish(Arc::new(Published { frame, text }));
+        self.bus.publish(Arc::new(Published::new(frame, text)));
     }
 
     /// All that a run has printed that goes on here, or the place of one that waits here, as one

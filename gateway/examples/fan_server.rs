@@ -134,7 +134,8 @@ impl Publisher {
         let (prev, seq) = (*head, *head + 1);
         *head = seq;
         let topic = Topic::Of(stream);
-        let row = RowChange { topic, key: "session".to_owned(), value: Some(value.clone()) };
+        let key = "session".to_owned();
+        let row = RowChange { topic, key, value: Some(value.clone()), sitting: None };
         let event = Recorded {
             seq,
             at: At(0),
@@ -155,7 +156,7 @@ impl Publisher {
             rows: vec![("session".to_owned(), Some(value))],
         };
         let text = frame.write().into();
-        self.deps.bus.publish(Arc::new(Published { frame, text }));
+        self.deps.bus.publish(Arc::new(Published::new(frame, text)));
         Ok(())
     }
 }

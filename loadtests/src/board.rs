@@ -1,9 +1,10 @@
 //! A wall of 100,000 contestants: scores moved and ranks asked a second, in turns with Redis's
 //! sorted sets on the same moves.
 //!
-//! Ours begins with the frame that a session's commit puts on the bus, reads the score out of it, and
-//! ends with the contestant's row, its rank in it. Redis is told the score, made ready beforehand,
-//! and answers that it is set; what ours takes from there is a figure of its own.
+//! Ours begins with the frame that a session's commit puts on the bus and ends with the contestant's
+//! row, its rank in it. Redis is told the score, made ready beforehand, and answers that it is set;
+//! what ours takes from there is a figure of its own, and so is what it takes from the frame of
+//! another node, whose row of JSON has to be read first.
 
 mod ours;
 mod redis;
@@ -14,7 +15,10 @@ use clap::Args;
 use domain::ids::SessionId;
 use loadtests::figures::{Figure, report};
 
-use self::{ours::Ours, redis::Redis};
+use self::{
+    ours::{From, Ours},
+    redis::Redis,
+};
 
 /// How many are asked at once, of Redis in one pipeline.
 pub(crate) const BATCH: usize = 32;
@@ -49,10 +53,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut redis = Redis::start(&config.redis, &keys)?;
     let all = (0..config.contestants).map(|contestant| drawn(&mut random, contestant));
     let all: Vec<Move> = all.collect();
-    ours.play(&all).await;
+    ours.play(&all, From::Here).await;
     redis.play(&all)?;
 
     let (mut updates, mut set, mut ranks) = (Rates::default(), Rates::default(), Rates::default());
+    let mut elsewhere = vec![];
     for pair in 0..config.pairs {
         let any = |random: &mut fastrand::Rng| random.usize(..config.contestants);
         let mut draw = || -> Vec<Move> {
@@ -62,16 +67,18 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
             };
             (0..config.moves).map(one).collect()
         };
-        // Each half plays both, the same way about, so that both end alike.
-        let (moves, others) = (draw(), draw());
+        // Each half plays all, the same way about, so that both end alike.
+        let (moves, others, foreign) = (draw(), draw(), draw());
         let asked: Vec<usize> = (0..config.moves).map(|_| any(&mut random)).collect();
         // Whoever is first has a cooler cache, so they take turns.
         for turn in [pair % 2, 1 - pair % 2] {
             if turn == 0 {
+                elsewhere.push(rate(config.moves, ours.play(&foreign, From::Elsewhere).await));
                 set.ours.push(rate(config.moves, ours.move_all(&others)));
-                updates.ours.push(rate(config.moves, ours.play(&moves).await));
+                updates.ours.push(rate(config.moves, ours.play(&moves, From::Here).await));
                 ranks.ours.push(rate(config.moves, ours.ask(&asked)));
             } else {
+                redis.play(&foreign)?;
                 set.redis.push(rate(config.moves, redis.play(&others)?));
                 updates.redis.push(rate(config.moves, redis.play(&moves)?));
                 ranks.redis.push(rate(config.moves, redis.ask(&asked)?));
@@ -83,7 +90,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
         Figure::plain("pairs", number(config.pairs), ""),
     ];
     let figures = figures.into_iter().chain(updates.figures("frame to row"));
-    let figures = figures.chain(set.figures("score to row"));
+    let other = Figure::plain("frame of another node to row, ours", middle(elsewhere), "1/s");
+    let figures = figures.chain([other]).chain(set.figures("score to row"));
     let figures: Vec<Figure> = figures.chain(ranks.figures("rank of one")).collect();
     report("board", &figures)?;
     same_ranks(&ours, &mut redis, config.contestants)

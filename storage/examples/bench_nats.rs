@@ -128,7 +128,7 @@ fn frame(seq: u64) -> Arc<Published> {
     let (topic, prev) = (Topic::Queue, Some(seq));
     let frame = RowsFrame { topic, epoch: 1, seq, prev, reset: false, more: false, rows };
     let text = frame.write().into();
-    Arc::new(Published { frame, text })
+    Arc::new(Published::new(frame, text))
 }
 
 async fn frames(length: Duration) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use domain::{
     ports::{Bus, Heard, Published, Subscription},
     rows::Topic,
 };
+use foldhash::fast::RandomState;
 use tokio::sync::mpsc;
 
 /// How many frames one watcher may lag behind; the next one is dropped, and its watcher is told of
@@ -24,7 +25,7 @@ const BEHIND_MAX: usize = 64;
 /// time is up. A queue takes no room before it is needed.
 const BEHIND_MAX_OF_MANY: usize = 16 * 1024;
 
-type Senders = HashMap<Topic, Vec<Sender>>;
+type Senders = HashMap<Topic, Vec<Sender>, RandomState>;
 
 /// The bus's end of one watcher.
 #[derive(Clone)]
@@ -121,7 +122,7 @@ mod tests {
     fn frame(seq: u64) -> Arc<Published> {
         let (topic, rows) = (Topic::Contents, vec![]);
         let frame = RowsFrame { topic, epoch: 1, seq, prev: None, reset: false, more: false, rows };
-        Arc::new(Published { frame, text: Bytes::new() })
+        Arc::new(Published::new(frame, Bytes::new()))
     }
 
     fn seq_of(heard: Option<Heard>) -> Option<u64> {
@@ -150,7 +151,7 @@ mod tests {
         let mut watcher = bus.subscribe(topic);
         for seq in 1..=10_000 {
             let frame = RowsFrame { topic, ..frame(seq).frame.clone() };
-            bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
+            bus.publish(Arc::new(Published::new(frame, Bytes::new())));
         }
         for seq in 1..=10_000 {
             assert_eq!(seq_of(watcher.next().await), Some(seq));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     command::{Command, Event, Gifted, Refusal},
-    settings::{CampaignRow, InvitedRow, QuestionHead, Settings, WallNames},
+    settings::{CampaignRow, InvitedRow, QuestionHead, Settings, WallNames, WallRules},
 };
 use crate::{
     aggregate::{Aggregate, REACTIONS_PAGE, Reaction, Times},

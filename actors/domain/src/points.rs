@@ -63,6 +63,12 @@ impl From<u32> for Share {
     }
 }
 
+impl std::ops::AddAssign for Points {
+    fn add_assign(&mut self, other: Self) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+}
+
 impl std::iter::Sum for Points {
     fn sum<I: Iterator<Item = Self>>(points: I) -> Self {
         Self(points.map(|points| points.0).sum())

@@ -15,6 +15,7 @@ use crate::{
     people::{Contact, HttpSession, Link, Person, Who},
     rows::{RowChange, Topic},
     run::{Job, Outcome, Progress, Typed},
+    session::Sitting,
     stream::{Head, Recorded, Stream},
 };
 
@@ -341,6 +342,15 @@ pub struct Published {
     pub frame: RowsFrame,
     /// [`RowsFrame::write`] of it; empty for topics that no page watches.
     pub text: Bytes,
+    /// What a wall needs of the candidate's row in it. Only within the process that wrote the row:
+    /// who hears it from another reads the row.
+    pub sitting: Option<Arc<Sitting>>,
+}
+
+impl Published {
+    pub fn new(frame: RowsFrame, text: Bytes) -> Self {
+        Self { frame, text, sitting: None }
+    }
 }
 
 /// One watcher's view of a topic.

@@ -1,16 +1,13 @@
-//! Ranks: who stands where among up to 100,000 contestants, and how that follows from results.
+//! Ranks: who stands where among up to 100,000 contestants.
 //!
 //! A [`Ranking`] is kept by one change at a time: a score moves in O(log n), and so are answered
 //! the rank of one, the row in one place, and a window of rows.
 
-mod freeze;
-mod rules;
 mod tree;
 
 use std::{cmp::Reverse, collections::HashMap, hash::Hash};
 
-pub use freeze::{Frame, Reveal, card, frozen};
-pub use rules::{Attempt, Cell, PENALTY_MIN, icpc, points};
+use foldhash::fast::RandomState;
 use tree::Tree;
 
 use crate::at::At;
@@ -64,31 +61,54 @@ pub struct Ranked<K> {
 /// A B+-tree with counts beside a table from key to score. Of 100,000 contestants, one moved and one
 /// ranked took this much processor time (medians of 7 rounds in turns, 200,000 each, on a busy
 /// machine): nodes of 128 1.01 and 0.77 µs, of 64 1.19 and 0.85, of 32 1.26 and 0.75, of 16 1.44 and
-/// 0.75; a treap in one array 2.21 and 0.80. A Fenwick tree over buckets was not tried: it has to know
+/// 0.75; a treap in one array 2.21 and 0.80. Scores compared as one number and a quicker hash took
+/// another tenth, and a third of a rank. A Fenwick tree over buckets was not tried: it has to know
 /// beforehand what scores there may be, and times order equals.
 #[derive(Clone, Debug)]
 pub struct Ranking<K> {
-    scores: HashMap<K, Score>,
+    scores: HashMap<K, Score, RandomState>,
     order: Tree<Entry<K>>,
 }
 
-/// Compared field by field: the better is the less, as it comes first.
+/// The better is the less, as it comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry<K> {
-    standing: Reverse<Standing>,
-    since: At,
+    order: Order,
     key: K,
+}
+
+/// A score as one number, since a search compares little else: standing, then since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order(u128);
+
+impl Order {
+    /// Before everybody of this standing.
+    fn first(Standing { most, least }: Standing) -> Self {
+        Self(u128::from(!most) << 96 | u128::from(least.0) << 64)
+    }
+
+    fn of(score: Score) -> Self {
+        // Times before 1970 come first as well.
+        let since = score.since.0.cast_unsigned() ^ (1 << 63);
+        Self(Self::first(score.standing).0 | u128::from(since))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the parts, as they were put together")]
+    fn score(self) -> Score {
+        let standing = Standing::new(!((self.0 >> 96) as u32), (self.0 >> 64) as u32);
+        Score { standing, since: At((self.0 as u64 ^ (1 << 63)).cast_signed()) }
+    }
 }
 
 impl<K> Entry<K> {
     fn new(key: K, score: Score) -> Self {
-        Self { standing: Reverse(score.standing), since: score.since, key }
+        Self { order: Order::of(score), key }
     }
 }
 
 impl<K: Ord + Copy + Hash> Default for Ranking<K> {
     fn default() -> Self {
-        Self { scores: HashMap::new(), order: Tree::new() }
+        Self { scores: HashMap::default(), order: Tree::new() }
     }
 }
 
@@ -151,15 +171,16 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
     /// The rows from place `from` on, counted from 0; `count`, and [`WINDOW_MAX`], at most.
     pub fn window(&self, from: usize, count: usize) -> Vec<Ranked<K>> {
         let entries = self.order.range(from, count.min(WINDOW_MAX));
-        let mut above: Option<(Reverse<Standing>, usize)> = None;
-        let ranked = |(n, Entry { standing, since, key }): (usize, Entry<K>)| {
+        let mut above: Option<(Standing, usize)> = None;
+        let ranked = |(n, Entry { order, key }): (usize, Entry<K>)| {
+            let score = order.score();
             let rank = match above {
-                Some((tied, rank)) if tied == standing => rank,
+                Some((tied, rank)) if tied == score.standing => rank,
                 Some(_) => from + n + 1,
-                None => self.rank_of(standing.0),
+                None => self.rank_of(score.standing),
             };
-            above = Some((standing, rank));
-            Ranked { rank, key, score: Score { standing: standing.0, since } }
+            above = Some((score.standing, rank));
+            Ranked { rank, key, score }
         };
         entries.into_iter().enumerate().map(ranked).collect()
     }
@@ -173,7 +194,8 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
     }
 
     fn rank_of(&self, standing: Standing) -> usize {
-        self.order.count(|entry| entry.standing < Reverse(standing)) + 1
+        let first = Order::first(standing);
+        self.order.count(|entry| entry.order < first) + 1
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows: what a page sees. A topic is a map of keyed rows as of a `seq`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{CampaignId, SubmissionId},
     ranking::WINDOW_MAX,
+    session::Sitting,
     stream::Stream,
 };
 
@@ -113,17 +114,20 @@ pub struct RowChange {
     /// The whole new row as JSON, encoded once for the store and every socket; `None` when it is
     /// gone (kept as a tombstone).
     pub value: Option<Bytes>,
+    /// What a wall needs of a candidate's row, for who is in the same process and need not read it
+    /// again; it is never stored.
+    pub sitting: Option<Arc<Sitting>>,
 }
 
 impl RowChange {
     /// The row `key` of `topic` is now `value`.
     pub fn put(topic: Topic, key: impl Into<String>, value: &impl Serialize) -> Self {
         let value = serde_json::to_vec(value).expect("rows are plain data");
-        Self { topic, key: key.into(), value: Some(value.into()) }
+        Self { topic, key: key.into(), value: Some(value.into()), sitting: None }
     }
 
     /// The row `key` of `topic` is gone.
     pub fn remove(topic: Topic, key: impl Into<String>) -> Self {
-        Self { topic, key: key.into(), value: None }
+        Self { topic, key: key.into(), value: None, sitting: None }
     }
 }

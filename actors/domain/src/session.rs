@@ -10,6 +10,7 @@ mod finish;
 mod history;
 mod row;
 mod rows;
+mod sitting;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::{
         CandidateRow, LastVerdict, LateRow, QuestionKind, QuestionRow, QuestionScore, RunRow,
         RunState, SessionRow, TypingRow,
     },
+    sitting::{PENALTY_MIN, Results, Shown, Sitting, minutes_between},
     state::{
         Announcement, Answering, Best, Credit, File, Gift, Late, Mark, Pause, Running, Session,
         Stage, Waiting,

@@ -22,5 +22,5 @@ fn tell(deps: &Deps, topic: Topic, key: String, row: &impl Serialize) {
     let row = serde_json::to_vec(row).expect("rows are plain data");
     let rows = vec![(key, Some(row.into()))];
     let frame = RowsFrame { topic, epoch: 0, seq: 0, prev: None, reset: false, more: false, rows };
-    deps.bus.publish(Arc::new(Published { frame, text: Bytes::new() }));
+    deps.bus.publish(Arc::new(Published::new(frame, Bytes::new())));
 }

@@ -163,7 +163,7 @@ fn pages(rows: Vec<Change>) -> Vec<Vec<Change>> {
 
 fn published(frame: RowsFrame) -> Arc<Published> {
     let text = Bytes::from(frame.write());
-    Arc::new(Published { frame, text })
+    Arc::new(Published::new(frame, text))
 }
 
 #[cfg(test)]

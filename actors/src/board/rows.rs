@@ -4,21 +4,16 @@ use bytes::Bytes;
 use domain::{
     at::At,
     blob::sha256_hex,
-    campaign::{Settings, WallNames},
+    campaign::{Settings, WallNames, WallRules},
     ids::SessionId,
     people::Contact,
     points::Points,
-    ranking::{Ranked, Score},
-    session::{CandidateRow, QuestionScore},
+    ranking::Ranked,
+    session::{CandidateRow, QuestionScore, Results, Shown, minutes_between},
 };
 use serde::Serialize;
 
-use super::{
-    Seen, State,
-    presence::Link,
-    ring::Change,
-    standings::{Shown, minute},
-};
+use super::{Seen, State, presence::Link, ring::Change};
 
 /// Row `c.<session>` of the monitor.
 #[derive(Serialize)]
@@ -70,6 +65,8 @@ struct WindowRow {
     from: usize,
     /// Its rank, from 1; equals share one.
     rank: usize,
+    /// By what the rows are ordered.
+    rules: WallRules,
 }
 
 /// A row of the wall. It says nothing that is not for everybody.
@@ -79,9 +76,10 @@ struct WallRow {
     started_at: At,
     score: Points,
     /// Questions with all their points.
-    solved: usize,
-    /// Minutes from the start to each question's best, together.
-    minutes: i64,
+    solved: u32,
+    /// Minutes from the start to each question's best, together; by the rules of the ICPC those to
+    /// each that is solved, and 20 for each run rejected before.
+    minutes: u32,
     /// When the last of them came to it, if one has: of equals the earlier is first.
     since: Option<At>,
     questions: Vec<WallQuestion>,
@@ -138,12 +136,16 @@ impl State {
         let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return false };
         for session in &changed {
             let Some(seen) = self.people.get_mut(session) else { continue };
-            let score = seen.wall_score(settings.wall, settings.wall_frozen_at);
-            let row = score.and_then(|score| seen.wall_row(score, settings));
+            let results = seen.wall_results(settings);
+            let row = results.and_then(|results| seen.wall_row(results, settings));
             seen.wall = row.map(|row| (wall_key(*session), json(&row)));
-            self.standings.put(*session, score);
+            self.standings.put(*session, results.map(|one| one.by(settings.wall_rules)));
         }
         !changed.is_empty()
+    }
+
+    fn rules(&self) -> WallRules {
+        self.row.as_ref().map(|row| row.settings.wall_rules).unwrap_or_default()
     }
 
     /// Which of the rows around them is a candidate's own.
@@ -157,7 +159,10 @@ impl State {
         let row = |one: &Ranked<SessionId>| self.people.get(&one.key)?.wall.clone();
         let window = ranked.first().and_then(|first| {
             let from = self.standings.ranking().place(&first.key)?;
-            Some(("window".to_owned(), json(&WindowRow { from, rank: first.rank })))
+            Some((
+                "window".to_owned(),
+                json(&WindowRow { from, rank: first.rank, rules: self.rules() }),
+            ))
         });
         ranked.iter().filter_map(row).chain(window).collect()
     }
@@ -195,33 +200,32 @@ impl Seen {
     }
 
     /// `None` for who is not on the wall.
-    fn wall_score(&self, names: WallNames, frozen_at: Option<At>) -> Option<Score> {
+    fn wall_results(&self, settings: &Settings) -> Option<Results> {
         let sitting = self.sitting.as_ref().filter(|_| self.is_invited)?;
-        let is_named = names != WallNames::Off && self.contact.is_some();
-        sitting.score(frozen_at).filter(|_| is_named)
+        let is_named = settings.wall != WallNames::Off && self.contact.is_some();
+        sitting.results(settings.wall_frozen_at, settings.wall_rules).filter(|_| is_named)
     }
 
-    fn wall_row(&self, score: Score, settings: &Settings) -> Option<WallRow> {
+    fn wall_row(&self, results: Results, settings: &Settings) -> Option<WallRow> {
         let sitting = self.sitting.as_ref()?;
         let started_at = sitting.started_at?;
         let question = |(question, shown): (&QuestionScore, Shown)| WallQuestion {
             score: shown.score,
             points: question.points,
             tries: question.runs,
-            solved_at_min: shown.improved_at().map(|at| minute(at, started_at)),
+            solved_at_min: shown.improved_at().map(|at| minutes_between(at, started_at)),
             pending: shown.pending,
         };
         let shown = sitting.questions.iter().zip(sitting.shown(settings.wall_frozen_at));
-        let questions: Vec<_> = shown.map(question).collect();
-        let is_solved = |one: &&WallQuestion| one.score == one.points;
+        let Results { score, solved, minutes, since } = results;
         Some(WallRow {
             name: wall_name(settings.wall, self.contact.as_ref())?,
             started_at,
-            score: questions.iter().map(|one| one.score).sum(),
-            solved: questions.iter().filter(is_solved).count(),
-            minutes: questions.iter().filter_map(|one| one.solved_at_min).sum(),
-            since: Some(score.since).filter(|since| *since != At::default()),
-            questions,
+            score,
+            solved,
+            minutes,
+            since,
+            questions: shown.map(question).collect(),
             finished: sitting.sealed_at.is_some(),
         })
     }

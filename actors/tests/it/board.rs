@@ -1,5 +1,7 @@
 //! Boards: a campaign's monitor and wall, for whoever watches.
 
+mod rules;
+
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use actors::board::{Board, Here, Roll, pass};

@@ -120,6 +120,7 @@ impl Writer {
             topic,
             key: key.clone(),
             value: value.clone(),
+            sitting: None,
         };
         let append = Append {
             stream: self.stream,
@@ -140,7 +141,7 @@ impl Writer {
         let frame = RowsFrame { topic, epoch: 1, seq, prev, reset: false, more: false, rows };
         let text = Bytes::from(frame.write());
         if !lost {
-            self.app.node.deps.bus.publish(Arc::new(Published { frame, text }));
+            self.app.node.deps.bus.publish(Arc::new(Published::new(frame, text)));
         }
     }
 

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actors::board::{Sitting, Standings};
+use actors::board::Standings;
 use bytes::Bytes;
 use domain::{
     at::At,
+    campaign::WallRules,
     frame::RowsFrame,
     ids::{CampaignId, SessionId},
     ports::{Bus, Published, Subscription},
     ranking::{Score, Standing},
     rows::Topic,
+    session::Sitting,
 };
 use serde_json::json;
 use storage::bus::LocalBus;
@@ -20,6 +22,13 @@ use super::{BATCH, Move};
 
 const TOPIC: Topic = Topic::Candidates(CampaignId::from_u128(1));
 const STARTED_AT: i64 = 1_750_000_000_000;
+
+/// Where a frame comes from: of another node's, the row is all there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Here,
+    Elsewhere,
+}
 
 pub(crate) struct Ours {
     keys: Vec<SessionId>,
@@ -35,8 +44,9 @@ impl Ours {
         Self { keys: keys.to_vec(), bus, changes, standings: Standings::default() }
     }
 
-    /// A row as a session of three questions writes it, with its whole history.
-    fn frame(&self, seq: u64, one: &Move) -> Arc<Published> {
+    /// A row as a session of three questions writes it, with its whole history; `from` says whether
+    /// it was written in this process.
+    fn frame(&self, seq: u64, one: &Move, from: From) -> Arc<Published> {
         let key = self.keys[one.contestant];
         let at = STARTED_AT + i64::from(one.minutes) * 60_000;
         let points = f64::from(one.hundredths) / 100.0;
@@ -60,18 +70,20 @@ impl Ours {
             "edits": 512, "minutes": [12, 9, 14, 3, 0, 7], "seats": 1, "lates": 0,
             "late_accepted": 0,
         });
-        let rows = vec![(key.to_string(), Some(Bytes::from(value.to_string())))];
+        let value = Bytes::from(value.to_string());
+        let sitting = Sitting::read(&value).filter(|_| from == From::Here).map(Arc::new);
+        let rows = vec![(key.to_string(), Some(value))];
         let topic = TOPIC;
         let frame = RowsFrame { topic, epoch: 1, seq, prev: None, reset: false, more: false, rows };
-        Arc::new(Published { frame, text: Bytes::new() })
+        Arc::new(Published { sitting, ..Published::new(frame, Bytes::new()) })
     }
 
     /// Puts frames on the bus and takes them in, one by one: nothing is left out because something
     /// newer follows. How long that took, without making the frames.
-    pub(crate) async fn play(&mut self, moves: &[Move]) -> Duration {
+    pub(crate) async fn play(&mut self, moves: &[Move], from: From) -> Duration {
         let mut took = Duration::ZERO;
         for batch in moves.chunks(BATCH) {
-            let frames: Vec<_> = batch.iter().map(|one| self.frame(1, one)).collect();
+            let frames: Vec<_> = batch.iter().map(|one| self.frame(1, one, from)).collect();
             let start = Instant::now();
             for frame in frames {
                 self.bus.publish(frame);
@@ -79,7 +91,7 @@ impl Ours {
             for _ in batch {
                 let heard = self.changes.next().await.expect("the bus is there");
                 let published = heard.frame().expect("nothing was lost");
-                self.take_in(&published.frame);
+                self.take_in(&published);
             }
             took += start.elapsed();
         }
@@ -108,11 +120,13 @@ impl Ours {
         took
     }
 
-    fn take_in(&mut self, frame: &RowsFrame) {
-        for (key, value) in &frame.rows {
+    fn take_in(&mut self, published: &Published) {
+        for (key, value) in &published.frame.rows {
             let Ok(session) = key.parse::<SessionId>() else { continue };
-            let sitting = value.as_ref().and_then(|row| Sitting::read(row));
-            self.standings.put(session, sitting.and_then(|one| one.score(None)));
+            let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
+            let sitting = published.sitting.clone().or_else(|| value.as_ref().and_then(read));
+            let results = sitting.and_then(|one| one.results(None, WallRules::Points));
+            self.standings.put(session, results.map(|results| results.by(WallRules::Points)));
             std::hint::black_box(self.standings.ranking().row(&session));
         }
     }

@@ -85,7 +85,7 @@ pub(super) fn read(topic: Topic, mut from: Bytes) -> Result<(Nth, Published), No
     let (reset, more) = (marks & IS_RESET > 0, marks & IS_MORE > 0);
     let frame = RowsFrame { topic, epoch, seq, prev, reset, more, rows };
     let text = if marks & HAS_TEXT > 0 { frame.write().into() } else { Bytes::new() };
-    Ok((nth, Published { frame, text }))
+    Ok((nth, Published::new(frame, text)))
 }
 
 /// Whether it can stand in a frame for pages, and nowhere outside of its place.
@@ -131,7 +131,7 @@ mod tests {
         let frame =
             RowsFrame { topic, epoch: 2, seq: 9, prev: Some(7), reset: true, more: false, rows };
         let text = frame.write().into();
-        Published { frame, text }
+        Published::new(frame, text)
     }
 
     const NTH: Nth = Nth { publisher: NodeId::from_u128(5), n: 3, before: 2 };
@@ -156,7 +156,7 @@ mod tests {
         let sent = |value: &'static [u8]| {
             let rows = vec![("0.stdout".to_owned(), Some(Bytes::from_static(value)))];
             let frame = RowsFrame { topic, rows, ..published().frame };
-            read(topic, write(NTH, &Published { frame, text: Bytes::from_static(b"{}") }))
+            read(topic, write(NTH, &Published::new(frame, Bytes::from_static(b"{}"))))
         };
         let good = sent(b"{\"offset\":0,\"text\":\"a\"}").unwrap().1;
         assert!(serde_json::from_slice::<serde_json::Value>(&good.text).is_ok());

@@ -33,6 +33,9 @@ pub struct Settings {
     #[serde(default)]
     #[cfg_attr(test, ts(type = "number | null"))]
     pub wall_frozen_at: Option<At>,
+    /// By what the wall orders people.
+    #[serde(default)]
+    pub wall_rules: WallRules,
     /// Candidates see on their own page where they stand on the wall, if there is one.
     #[serde(default)]
     pub shows_place: bool,
@@ -60,6 +63,21 @@ impl Settings {
             _ => Ok(self),
         }
     }
+}
+
+/// By what the wall orders people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum WallRules {
+    /// Points, the more the better; then minutes to each question's best, together.
+    #[default]
+    Points,
+    /// Questions solved; then minutes until each was, with [`PENALTY_MIN`] for each run rejected
+    /// before (the rules of the ICPC).
+    ///
+    /// [`PENALTY_MIN`]: crate::session::PENALTY_MIN
+    Icpc,
 }
 
 /// What the wall calls people.

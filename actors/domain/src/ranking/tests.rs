@@ -65,6 +65,22 @@ fn equals_share_a_rank_and_stand_in_the_order_in_which_they_came_to_it() {
     assert_eq!(rows, [(2, 'b'), (4, 'a')], "the first of a window may share the rank above it");
 }
 
+proptest! {
+    #[test]
+    fn a_score_is_one_number_in_the_same_order(
+        one in (any::<u32>(), any::<u32>(), any::<i64>()),
+        other in (0_u32..3, 0_u32..3, -2_i64..2),
+        like in any::<bool>(),
+    ) {
+        let (one, other) = (score(one.0, one.1, one.2), score(other.0, other.1, other.2));
+        let other = if like { Score { since: other.since, ..one } } else { other };
+        let parts = |of: Score| (Reverse(of.standing), of.since);
+        prop_assert_eq!(Order::of(one).cmp(&Order::of(other)), parts(one).cmp(&parts(other)));
+        prop_assert_eq!(Order::of(one).score(), one);
+        prop_assert!(Order::first(one.standing) <= Order::of(one));
+    }
+}
+
 #[test]
 fn a_window_has_two_hundred_rows_at_most() {
     let mut ranking = Ranking::default();

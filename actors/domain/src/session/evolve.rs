@@ -76,7 +76,9 @@ impl Session {
                     run.seal(at);
                 }
             }
-            Event::Judged { submission, results, .. } => self.judge(*submission, results, at),
+            Event::Judged { submission, compiled, results, .. } => {
+                self.judge(*submission, *compiled, results, at);
+            }
             Event::Answered { question, .. } => {
                 let Some(run) = &mut self.run else { return };
                 run.apply(event, at);
@@ -103,7 +105,7 @@ impl Session {
         }
     }
 
-    fn judge(&mut self, submission: SubmissionId, results: &[RunResult], at: At) {
+    fn judge(&mut self, submission: SubmissionId, compiled: bool, results: &[RunResult], at: At) {
         let Some(run) = &mut self.run else { return };
         let Some(waiting) = run.waiting.remove(&submission) else { return };
         run.last_verdict = LastVerdict::of(results, at);
@@ -124,7 +126,7 @@ impl Session {
         let Some(best) = best_of(plan, results) else { return };
         if !failed {
             let all = best.passed == best.total;
-            answer.note(Mark { at: waiting.at, score: best.score, all });
+            answer.note(Mark { at: waiting.at, score: best.score, all, uncompiled: !compiled });
         }
         // The first of equals stands: its time is the one that counts.
         if answer
@@ -162,7 +164,7 @@ impl Running {
             return;
         };
         let score = answer.score(plan);
-        answer.note(Mark { at, score, all: score == plan.points });
+        answer.note(Mark { at, score, all: score == plan.points, uncompiled: false });
     }
 
     fn new(started_at: At, ends_at: At, seat: SeatId, plan: &crate::plan::Plan) -> Self {

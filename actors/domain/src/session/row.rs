@@ -197,7 +197,7 @@ pub struct CandidateRow {
 }
 
 /// How one question stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct QuestionScore {
     #[cfg_attr(test, ts(type = "number"))]

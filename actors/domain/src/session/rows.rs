@@ -1,6 +1,6 @@
 //! What the pages see of a session: the candidate's own rows, and one row for the creator.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Answering, CandidateRow, Event, FILED_AFTER, LateRow, QuestionKind, QuestionRow, QuestionScore,
@@ -57,7 +57,8 @@ impl Session {
             (touched.candidate || touched.everything, self.campaign, self.id)
         {
             let row = self.candidate_row(session);
-            rows.push(RowChange::put(Topic::Candidates(campaign), session.to_string(), &row));
+            let told = RowChange::put(Topic::Candidates(campaign), session.to_string(), &row);
+            rows.push(RowChange { sitting: Some(Arc::new(row.into())), ..told });
         }
         rows
     }

@@ -159,6 +159,10 @@ pub struct Mark {
     pub score: Points,
     /// Whether everything passed.
     pub all: bool,
+    /// It was not compiled, and so not rejected either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub uncompiled: bool,
 }
 
 /// Where a question stands.

@@ -11,4 +11,8 @@ at: number, score: number,
 /**
  * Whether everything passed.
  */
-all: boolean, };
+all: boolean, 
+/**
+ * It was not compiled, and so not rejected either.
+ */
+uncompiled?: boolean, };

@@ -82,7 +82,12 @@ fn a_question_keeps_what_each_counting_run_and_each_answer_was_worth() {
 #[test]
 fn of_too_many_marks_those_stay_that_were_better_than_all_before() {
     let mut answer = Answering::default();
-    let mark = |at, score| Mark { at: At(at), score: Points::from_hundredths(score), all: false };
+    let mark = |at, score| Mark {
+        at: At(at),
+        score: Points::from_hundredths(score),
+        all: false,
+        uncompiled: false,
+    };
     answer.note(mark(0, 0));
     answer.note(mark(1, 500));
     for at in 2..200 {
