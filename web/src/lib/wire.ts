@@ -7,6 +7,7 @@ import type { RunResult } from './wire/RunResult';
 import type { SourceFile } from './wire/SourceFile';
 import type { Stage } from './wire/Stage';
 import type { Status } from './wire/Status';
+import type { WallRules } from './wire/WallRules';
 import type { Why } from './wire/Why';
 import type { ServerFrame as OtherFrame } from './wire/ServerFrame';
 export type { ClientFrame } from './wire/ClientFrame';
@@ -63,8 +64,8 @@ export type WallAbout = { title: string; opens_at: number | null; closes_at: num
 /** Row `you` of `place.<campaign>`: which row is one's own, and of how many. */
 export type WallYou = { key: string; of: number };
 
-/** Row `window` of a wall and of a place: the place of the first row, from 0, and its rank, from 1. */
-export type WallWindow = { from: number; rank: number };
+/** Row `window` of a wall and of a place: the place of the first row, from 0, and its rank, from 1; and by what the rows are ordered. */
+export type WallWindow = { from: number; rank: number; rules: WallRules };
 
 export type WallRow = {
   name: string;

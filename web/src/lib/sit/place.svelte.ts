@@ -1,8 +1,9 @@
 import { untrack } from 'svelte';
 import type { Live } from '$lib/live.svelte';
 import type { Topic } from '$lib/topic.svelte';
-import { standing, type Placed } from '$lib/wall/standing';
+import { rules_of, standing, type Placed } from '$lib/wall/standing';
 import type { WallYou } from '$lib/wire';
+import type { WallRules } from '$lib/wire/WallRules';
 
 /** Where the candidate stands on their campaign's wall, while it tells them. Made in a component, with which it ends. */
 export class Place {
@@ -26,6 +27,9 @@ export class Place {
   }
   get own(): Placed | undefined {
     return this.rows.find(({ key }) => key === this.you?.key);
+  }
+  get rules(): WallRules {
+    return rules_of(this.#topic?.rows ?? new Map());
   }
   /** Who stands around them, in order of rank. */
   get rows(): Placed[] {

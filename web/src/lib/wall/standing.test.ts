@@ -21,6 +21,12 @@ test('rows further down have their places from where their window stands', () =>
   expect(standing(rows).map(({ rank }) => rank)).toEqual([8, 11, 12, 12]);
 });
 
+test('by the rules of the ICPC it stands by what is solved and by penalty', () => {
+  const solved = ROWS.map(([key, row]): [string, WallRow] => [key, { ...row, solved: row.name === 'Zoë' ? 2 : 1 }]);
+  const rows = new Map<string, unknown>([...solved, ['window', { from: 0, rank: 1, rules: 'icpc' }]]);
+  expect(standing(rows).map(({ rank, row }) => [rank, row.name])).toEqual([[1, 'Zoë'], [2, 'Cy'], [3, 'Ana'], [4, 'Bo']]);
+});
+
 test('it knows who was first, and what came last', () => {
   const placed = standing(new Map(ROWS));
   const first = firsts(ROWS, 2);

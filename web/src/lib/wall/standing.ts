@@ -1,19 +1,31 @@
 /** The order of a wall, and what is told beside it. */
 import type { WallCell, WallRow, WallWindow } from '$lib/wire';
+import type { WallRules } from '$lib/wire/WallRules';
 
 export type Placed = { key: string; rank: number; row: WallRow };
 
 const NO_PERSON = new Set(['about', 'window', 'you']);
 
-/** The people of a wall, or around somebody, in order and with their ranks: by score, then by minutes; equals share one, and who came to it first is first. */
+/** By what the rows are ordered. */
+export function rules_of(rows: ReadonlyMap<string, unknown>): WallRules {
+  return (rows.get('window') as WallWindow | undefined)?.rules ?? 'points';
+}
+
+/** What counts first, the more the better. */
+export function most(row: WallRow, rules: WallRules): number {
+  return rules === 'icpc' ? row.solved : row.score;
+}
+
+/** The people of a wall, or around somebody, in order and with their ranks: by what counts first, then by minutes; equals share one, and who came to it first is first. */
 export function standing(rows: ReadonlyMap<string, unknown>): Placed[] {
   const people = ([...rows] as [string, WallRow][]).filter(([key]) => !NO_PERSON.has(key));
   const { from, rank } = (rows.get('window') as WallWindow | undefined) ?? { from: 0, rank: 1 };
-  people.sort(([, a], [, b]) => b.score - a.score || a.minutes - b.minutes || (a.since ?? 0) - (b.since ?? 0) || a.name.localeCompare(b.name));
+  const rules = rules_of(rows);
+  people.sort(([, a], [, b]) => most(b, rules) - most(a, rules) || a.minutes - b.minutes || (a.since ?? 0) - (b.since ?? 0) || a.name.localeCompare(b.name));
   const placed: Placed[] = [];
   for (const [n, [key, row]] of people.entries()) {
     const above = placed[n - 1];
-    const is_equal = above?.row.score === row.score && above.row.minutes === row.minutes;
+    const is_equal = above && most(above.row, rules) === most(row, rules) && above.row.minutes === row.minutes;
     placed.push({ key, row, rank: !above ? rank : is_equal ? above.rank : from + n + 1 });
   }
   return placed;
