@@ -47,6 +47,10 @@ test('a wall of more people than it shows turns to the others, and comes back', 
   if (SHOTS) await wall.screenshot({ path: `${SHOTS}/wall-further-1920-dark.png` });
   await wall.getByRole('button', { name: 'Rows further up' }).click();
   await expect(wall.getByRole('rowheader', { name: 'Ada Lund' })).toBeVisible();
+  const { campaign: row } = await ask<{ campaign: { settings: object } }>(page, 'GET', `campaigns/${campaign}`);
+  await ask(page, 'PUT', `campaigns/${campaign}`, { settings: { ...row.settings, wall_rules: 'icpc' } });
+  await expect(wall.getByRole('columnheader', { name: 'Solved' })).toBeVisible();
+  if (SHOTS) await wall.screenshot({ path: `${SHOTS}/wall-icpc-1920-dark.png` });
 });
 
 test('a candidate sees their place once the creator shows it, and who is around them', async ({ server, page, browser }) => {
@@ -74,6 +78,11 @@ test('a candidate sees their place once the creator shows it, and who is around 
   await expect(dialog.getByRole('row', { name: /1 Aya Suleimanova \(you\) 20/ })).toBeVisible();
   await expect(dialog.getByRole('row', { name: /2 Bo Lindqvist 0/ })).toBeVisible();
   await is_sound(aya, 'place');
+  await page.getByLabel('Order').selectOption({ label: 'ICPC: solved, then minutes and penalties' });
+  await expect(dialog.getByRole('columnheader', { name: 'Penalty' })).toBeVisible();
+  await expect(dialog.getByRole('row', { name: /1 Aya Suleimanova \(you\) 1/ })).toBeVisible();
+  await is_sound(page, 'campaign-order');
+  await is_sound(aya, 'place-icpc');
   await dialog.getByRole('button', { name: 'Back to the test' }).click();
 
   await ask(page, 'POST', `campaigns/${campaign}/time`, { session: null, tag: 'Remote', by_ms: 300_000, reason: 'The lights went out.' });

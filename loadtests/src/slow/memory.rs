@@ -1,6 +1,7 @@
 //! What is kept for a socket that does not read: in the server, and in the system's own queue. Each
-//! watches a topic of its own, so that none shares its frames with another; as many topics that
-//! nobody watches say what publishing takes by itself.
+//! watches a topic of its own, so that none shares its frames with another. Another server, to which
+//! the same is published and where nobody watches, says what publishing takes by itself: what it
+//! stores grows by leaps, and both leap at the same step.
 
 use std::path::Path;
 
@@ -19,8 +20,29 @@ const STEPS: u32 = 64;
 const KEPT_KIB: f64 = 256.0;
 
 pub(super) async fn measure(config: &Config, scratch: &Path) -> anyhow::Result<Vec<Figure>> {
-    let topics = u32::try_from(2 * SOCKETS)?;
-    let server = FanServer::start(&config.server, topics, scratch)?;
+    let alone = grown(config, scratch, 0).await?;
+    let beside = grown(config, scratch, SOCKETS).await?;
+    let mut kept = beside.iter().zip(&alone).map(|(beside, alone)| beside.kib - alone.kib);
+    let sockets = f64::from(u32::try_from(SOCKETS)?);
+    let most = |all: &mut dyn Iterator<Item = f64>| all.fold(0.0, f64::max) / sockets;
+    let queued = most(&mut beside.iter().map(|step| step.queued_kib));
+    Ok(vec![
+        Figure::plain("sockets that do not read", sockets, ""),
+        Figure::at_most("kept for each by the server", most(&mut kept), "KiB", KEPT_KIB),
+        Figure::plain("kept for each by the system", queued, "KiB"),
+    ])
+}
+
+/// A server after one step.
+struct Step {
+    /// What it has taken since there were sockets.
+    kib: f64,
+    queued_kib: f64,
+}
+
+/// How a server grows step by step, beside so many sockets that do not read.
+async fn grown(config: &Config, scratch: &Path, sockets: usize) -> anyhow::Result<Vec<Step>> {
+    let server = FanServer::start(&config.server, u32::try_from(2 * SOCKETS)?, scratch)?;
     let browser = Http::with_cookies(&server.url(), &server.cookie()?);
     let names = std::fs::read_to_string(server.topics())?;
     let mut publisher = Publisher::open(&server, config.bytes).await?;
@@ -29,32 +51,21 @@ pub(super) async fn measure(config: &Config, scratch: &Path) -> anyhow::Result<V
     for _ in 0..STEPS {
         fill(&mut publisher, SOCKETS, frames).await?;
     }
-    let touched = usage(server.pid())?.rss_mib;
-    for _ in 0..STEPS {
-        fill(&mut publisher, SOCKETS, frames).await?;
-    }
-    let alone = (usage(server.pid())?.rss_mib - touched) / f64::from(STEPS);
-    let mut sockets = vec![];
-    for name in names.lines().take(SOCKETS) {
+    let mut open = vec![];
+    for name in names.lines().take(sockets) {
         let mut socket = Socket::open_narrow(&browser).await?;
         socket.watch(name, (0, 0)).await?;
-        sockets.push(socket);
+        open.push(socket);
     }
     sleep(Duration::from_millis(300)).await;
     let before = usage(server.pid())?.rss_mib;
-    let (mut most, mut queued) = (0.0_f64, 0.0_f64);
-    for step in 1..=STEPS {
+    let mut steps = vec![];
+    for _ in 0..STEPS {
         fill(&mut publisher, 0, frames).await?;
-        let grown = usage(server.pid())?.rss_mib - before;
-        most = most.max(grown - alone * f64::from(step));
-        queued = queued.max(queued_kib(server.port)?);
+        let kib = (usage(server.pid())?.rss_mib - before) * 1_024.0;
+        steps.push(Step { kib, queued_kib: queued_kib(server.port)? });
     }
-    let sockets = f64::from(u32::try_from(sockets.len())?);
-    Ok(vec![
-        Figure::plain("sockets that do not read", sockets, ""),
-        Figure::at_most("kept for each by the server", most * 1_024.0 / sockets, "KiB", KEPT_KIB),
-        Figure::plain("kept for each by the system", queued / sockets, "KiB"),
-    ])
+    Ok(steps)
 }
 
 /// Publishes so many frames on as many topics as there are sockets, from `first` on.

@@ -20,7 +20,7 @@ pub(crate) fn frame(topic: Topic, seq: u64) -> Arc<Published> {
     let prev = Some(seq.saturating_sub(1));
     let frame = RowsFrame { topic, epoch: 3, seq, prev, reset: false, more: true, rows };
     let text = frame.write().into();
-    Arc::new(Published { frame, text })
+    Arc::new(Published::new(frame, text))
 }
 
 /// What comes next, as its seq; `None` is a gap.

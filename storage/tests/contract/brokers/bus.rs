@@ -47,7 +47,7 @@ async fn a_restart_is_a_gap_and_frames_come_again() {
 fn large(topic: Topic) -> Arc<Published> {
     let rows = vec![("key".to_owned(), Some(Bytes::from(vec![b'1'; 2 * 1024 * 1024])))];
     let frame = RowsFrame { topic, epoch: 1, seq: 5, prev: None, reset: true, more: false, rows };
-    Arc::new(Published { frame, text: Bytes::new() })
+    Arc::new(Published::new(frame, Bytes::new()))
 }
 
 #[tokio::test]
