@@ -75,7 +75,11 @@ async fn a_wall_is_looked_at_by_windows_that_follow_what_happens() -> Done {
     socket.send(&watch(1, 2)).await?;
     let mut view = View::default();
     until(&mut socket, &wall, &mut view, |view| view.rows.len() == 4).await?;
-    ensure!(view.row("window") == &json!({ "from": 1, "rank": 1 }), "{:?}", view.rows);
+    ensure!(
+        view.row("window") == &json!({ "from": 1, "rank": 1, "rules": "points" }),
+        "{:?}",
+        view.rows
+    );
     ensure!(view.row("about")["people"] == 4, "{:?}", view.rows);
     // A window is in no pong, and the whole wall is.
     socket.send(&json!({ "type": "ping", "sent_ms": 1 })).await?;
