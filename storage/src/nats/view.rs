@@ -107,12 +107,12 @@ impl Follower {
             view.seq = 0;
             view.bucket = (pending == 0).then_some(bucket);
         });
-        let mut heard = 0;
+        let mut heard = Heard { bucket, messages: 0 };
         loop {
             tokio::select! {
                 next = timeout(SILENCE_MAX, next(&mut messages)) => {
                     let message = next.map_err(|_| anyhow!("nothing was heard of the leases"))??;
-                    heard = self.hear(bucket, heard, &message)?;
+                    self.hear(&mut heard, &message)?;
                 }
                 now = seen.wait_for(|seen| seen.connections != connections) => {
                     now?;
@@ -123,30 +123,59 @@ impl Follower {
         }
     }
 
-    /// Learns from one message, the one behind number `heard`; its number.
-    fn hear(&self, bucket: u64, heard: u64, message: &Message) -> anyhow::Result<u64> {
-        if message.status == Some(StatusCode::IDLE_HEARTBEAT) {
-            return Ok(heard);
+    fn hear(&self, heard: &mut Heard, message: &Message) -> anyhow::Result<()> {
+        let shard = self.bucket.shard_of(&message.subject);
+        let mut answer = Ok(());
+        self.view.send_modify(|view| answer = heard.take(shard, message, view));
+        answer
+    }
+}
+
+/// How far one consumer of a bucket was heard.
+struct Heard {
+    bucket: u64,
+    messages: u64,
+}
+
+impl Heard {
+    fn take(&mut self, shard: Option<u16>, said: &Message, view: &mut View) -> anyhow::Result<()> {
+        if said.status == Some(StatusCode::IDLE_HEARTBEAT) {
+            return self.beat(said, view);
         }
-        let place = message.reply.as_deref().and_then(Place::read);
+        let place = said.reply.as_deref().and_then(Place::read);
         let place = place.ok_or_else(|| anyhow!("not a message of a consumer"))?;
-        if place.nth != heard + 1 {
+        if place.nth != self.messages + 1 {
             bail!("something was lost of the leases");
         }
-        let shard = self.bucket.shard_of(&message.subject);
-        let owner = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse().ok());
-        self.view.send_modify(|view| {
-            view.seq = place.seq;
-            if let (Some(shard), Some(owner)) = (shard, owner) {
-                let lease = Lease { owner, revision: bucket + place.seq };
-                view.learn(shard, Known { lease, heard_at: Instant::now(), bucket });
-            }
-            if place.pending == 0 {
-                view.bucket = Some(bucket);
-            }
-        });
-        Ok(place.nth)
+        self.messages = place.nth;
+        view.seq = place.seq;
+        let owner = std::str::from_utf8(&said.payload).ok().and_then(|text| text.parse().ok());
+        if let (Some(shard), Some(owner)) = (shard, owner) {
+            let (bucket, revision) = (self.bucket, self.bucket + place.seq);
+            let lease = Lease { owner, revision };
+            view.learn(shard, Known { lease, heard_at: Instant::now(), bucket });
+        }
+        if place.pending == 0 {
+            view.bucket = Some(self.bucket);
+        }
+        Ok(())
     }
+
+    /// A consumer that beats has nothing left to send: what it counted as still to come may have
+    /// been over before it was sent, and then no message says that all is known.
+    fn beat(&self, beat: &Message, view: &mut View) -> anyhow::Result<()> {
+        let sent = sent(beat).ok_or_else(|| anyhow!("not a sign of life of a consumer"))?;
+        if sent != self.messages {
+            bail!("something was lost of the leases");
+        }
+        view.bucket = Some(self.bucket);
+        Ok(())
+    }
+}
+
+/// How many messages the consumer has sent so far, as its sign of life says.
+fn sent(beat: &Message) -> Option<u64> {
+    beat.headers.as_ref()?.get("Nats-Last-Consumer")?.as_str().parse().ok()
 }
 
 async fn next(messages: &mut Subscriber) -> anyhow::Result<Message> {
@@ -178,6 +207,47 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a consumer says: `reply` behind a lease, or how much it `sent` so far.
+    fn said(reply: Option<&str>, sent: Option<u64>) -> Message {
+        let headers = sent.map(|sent| {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert("Nats-Last-Consumer", sent.to_string());
+            headers
+        });
+        Message {
+            subject: "$KV.a.7.5".into(),
+            reply: reply.map(Into::into),
+            payload: bytes::Bytes::new(),
+            status: headers.is_some().then_some(StatusCode::IDLE_HEARTBEAT),
+            headers,
+            description: None,
+            length: 0,
+        }
+    }
+
+    #[test]
+    fn all_is_known_once_the_consumer_rests_even_if_what_was_to_come_is_over() {
+        let (mut heard, mut view) = (Heard { bucket: 7, messages: 0 }, View::default());
+        heard.take(None, &said(None, Some(0)), &mut view).unwrap();
+        assert_eq!(view.bucket, Some(7));
+    }
+
+    #[test]
+    fn what_is_still_to_come_is_waited_for() {
+        let (mut heard, mut view) = (Heard { bucket: 7, messages: 0 }, View::default());
+        heard.take(Some(5), &said(Some("$JS.ACK.KV_a.c.1.9.1.0.1"), None), &mut view).unwrap();
+        assert_eq!(view.bucket, None);
+        heard.take(Some(5), &said(None, Some(1)), &mut view).unwrap();
+        assert_eq!(view.bucket, Some(7));
+    }
+
+    #[test]
+    fn a_rest_says_what_was_lost() {
+        let (mut heard, mut view) = (Heard { bucket: 7, messages: 0 }, View::default());
+        assert!(heard.take(None, &said(None, Some(1)), &mut view).is_err());
+        assert_eq!(view.bucket, None);
+    }
 
     #[test]
     fn both_kinds_of_replies_are_read() {
