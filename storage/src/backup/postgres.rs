@@ -1,6 +1,6 @@
 //! A backup of a PostgreSQL database: its own tables as `COPY` writes them, in one snapshot.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use domain::{at::At, stream::Stream};
@@ -44,6 +44,9 @@ const OTHERS: &str = "
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'polycode'
       AND pid <> pg_backend_pid()";
+
+/// How long what serves a program that ended may take to be gone from the server's list.
+const GONE_BY: Duration = Duration::from_secs(1);
 
 const ERASED: &str = "SELECT stream, erased_at FROM streams WHERE erased_at IS NOT NULL";
 
@@ -126,6 +129,20 @@ async fn erased(on: &mut PgConnection) -> Result<Vec<Erased>, BackupError> {
     super::ledger::streams(found)
 }
 
+/// Whether another program of ours is on the database, and stays there.
+async fn is_in_use(on: &mut PgConnection) -> anyhow::Result<bool> {
+    let gone = async {
+        loop {
+            let (others,): (i64,) = sqlx::query_as(OTHERS).fetch_one(&mut *on).await?;
+            if others == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(GONE_BY / 20).await;
+        }
+    };
+    tokio::time::timeout(GONE_BY, gone).await.map_or(Ok(true), |gone| gone.map(|()| false))
+}
+
 /// Puts what the file at `from` holds into the database, all or nothing; with `force` also where
 /// there is data, which is then destroyed. `erased_since` is erased again.
 pub async fn restore(
@@ -138,8 +155,7 @@ pub async fn restore(
     tell(&format!("checking {}", from.display()));
     let header = archive::check(from, Of::Postgres)?;
     let mut on = postgres::connect(address, true).await?;
-    let (others,): (i64,) = sqlx::query_as(OTHERS).fetch_one(&mut on).await?;
-    if others > 0 {
+    if is_in_use(&mut on).await? {
         return refused(format!(
             "a Polycode is running on the database at {address}: stop it first"
         ));
