@@ -76,6 +76,8 @@ pub struct Server {
     listen: String,
     data: PathBuf,
     child: Child,
+    /// Another version of the program.
+    other: Option<PathBuf>,
     /// Goes with the server.
     scratch: Option<TempDir>,
 }
@@ -102,7 +104,7 @@ impl Server {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let child = spawn(&launch, data, &listen)?;
         let (url, data) = (format!("http://{listen}"), data.to_owned());
-        let mut server = Self { url, launch, listen, data, child, scratch: None };
+        let mut server = Self { url, launch, listen, data, child, other: None, scratch: None };
         server.ready().await?;
         Ok(server)
     }
@@ -136,8 +138,16 @@ impl Server {
         Ok(tokio::time::timeout(START, self.child.wait()).await.context("it does not stop")??)
     }
 
+    /// Whenever it is started again it is the other one of its program and `other`.
+    pub fn take_turns_with(&mut self, other: &Path) {
+        self.other = Some(other.to_owned());
+    }
+
     /// Starts it again at the same address, on the same data.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
+        if let Some(other) = &mut self.other {
+            std::mem::swap(other, &mut self.launch.binary);
+        }
         self.child = spawn(&self.launch, &self.data, &self.listen)?;
         Ok(())
     }

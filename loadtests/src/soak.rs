@@ -35,6 +35,9 @@ pub(crate) struct Config {
     /// The program.
     #[arg(long)]
     spawn: PathBuf,
+    /// Another version of it: whenever a node is started again, it is of the other one than before.
+    #[arg(long)]
+    other: Option<PathBuf>,
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Ends after so many faults instead.
@@ -68,6 +71,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
         let nodes = vec![vec!["--fake-runs".to_owned()]; config.nodes];
         Cluster::start(&config.spawn, &nodes).await?
     };
+    if let Some(other) = &config.other {
+        cluster.nodes.iter_mut().for_each(|node| node.server.take_turns_with(other));
+    }
     let mut creator = cluster.creator().await?;
     let up = watch::Sender::new(Some(Instant::now()));
     let over = watch::Sender::new(false);
