@@ -1,7 +1,7 @@
 //! Ranks: who stands where among up to 100,000 contestants.
 //!
-//! A [`Ranking`] is kept by one change at a time: a score moves in O(log n), and so are answered
-//! the rank of one, the row in one place, and a window of rows.
+//! A [`Ranking`] is kept by its changes, one or many at a time: a score moves in O(log n), and so are
+//! answered the rank of one, the row in one place, and a window of rows.
 
 mod tree;
 
@@ -106,6 +106,15 @@ impl<K> Entry<K> {
     }
 }
 
+/// What is in `these` oftener than in `others`; both are in order.
+fn without<T: Ord + Copy>(these: &[T], others: &[T]) -> impl Iterator<Item = T> {
+    let mut others = others.iter().peekable();
+    these.iter().copied().filter(move |one| {
+        while others.next_if(|other| *other < one).is_some() {}
+        others.next_if(|other| *other == one).is_none()
+    })
+}
+
 impl<K: Ord + Copy + Hash> Default for Ranking<K> {
     fn default() -> Self {
         Self { scores: HashMap::default(), order: Tree::new() }
@@ -139,6 +148,34 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
     pub fn remove(&mut self, key: &K) -> bool {
         let before = self.scores.remove(key);
         before.is_some_and(|score| self.order.remove(&Entry::new(*key, score)))
+    }
+
+    /// The same for many, one after the other; without a score they are no longer ranked. Answers
+    /// whether anything is different then.
+    ///
+    /// In the order of the tree: who moves next is where the last one was, and in the cache.
+    pub fn set_all(&mut self, changes: impl IntoIterator<Item = (K, Option<Score>)>) -> bool {
+        let (mut gone, mut new) = (vec![], vec![]);
+        for (key, score) in changes {
+            let before = match score {
+                Some(score) => self.scores.insert(key, score),
+                None => self.scores.remove(&key),
+            };
+            gone.extend(before.map(|score| Entry::new(key, score)));
+            new.extend(score.map(|score| Entry::new(key, score)));
+        }
+        gone.sort_unstable();
+        new.sort_unstable();
+        // Where somebody comes and goes in between is no move.
+        let mut is_other = false;
+        for entry in without(&gone, &new) {
+            is_other |= self.order.remove(&entry);
+        }
+        for entry in without(&new, &gone) {
+            self.order.insert(entry);
+            is_other = true;
+        }
+        is_other
     }
 
     /// The score of one.

@@ -134,13 +134,15 @@ impl State {
     pub(super) fn rank_changed(&mut self) -> bool {
         let changed = std::mem::take(&mut self.wall_changed);
         let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return false };
-        for session in &changed {
-            let Some(seen) = self.people.get_mut(session) else { continue };
+        let (people, rules) = (&mut self.people, settings.wall_rules);
+        let results = changed.iter().filter_map(|session| {
+            let seen = people.get_mut(session)?;
             let results = seen.wall_results(settings);
             let row = results.and_then(|results| seen.wall_row(results, settings));
             seen.wall = row.map(|row| (wall_key(*session), json(&row)));
-            self.standings.put(*session, results.map(|one| one.by(settings.wall_rules)));
-        }
+            Some((*session, results.map(|one| one.by(rules))))
+        });
+        self.standings.put(results);
         !changed.is_empty()
     }
 

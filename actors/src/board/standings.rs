@@ -10,13 +10,10 @@ use domain::{
 pub struct Standings(Ranking<SessionId>);
 
 impl Standings {
-    /// Puts a candidate where their results belong, or takes them off the wall. Answers whether
+    /// Puts candidates where their results belong, or takes them off the wall. Answers whether
     /// anything is different then.
-    pub fn put(&mut self, session: SessionId, score: Option<Score>) -> bool {
-        match score {
-            Some(score) => self.0.set(session, score),
-            None => self.0.remove(&session),
-        }
+    pub fn put(&mut self, results: impl IntoIterator<Item = (SessionId, Option<Score>)>) -> bool {
+        self.0.set_all(results)
     }
 
     /// The ranks.

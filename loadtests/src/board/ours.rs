@@ -30,6 +30,10 @@ pub(crate) enum From {
     Elsewhere,
 }
 
+/// How many changes a wall takes in between two times that it is sent: four times a second, of more
+/// than this.
+const FLUSH: usize = 16 * 1024;
+
 pub(crate) struct Ours {
     keys: Vec<SessionId>,
     bus: LocalBus,
@@ -78,57 +82,59 @@ impl Ours {
         Arc::new(Published { sitting, ..Published::new(frame, Bytes::new()) })
     }
 
-    /// Puts frames on the bus and takes them in, one by one: nothing is left out because something
-    /// newer follows. How long that took, without making the frames.
+    /// Puts frames on the bus and takes them in, one by one, and as often as a wall is sent puts all
+    /// who moved where they belong, and reads the row of each. How long that took, without making
+    /// the frames.
     pub(crate) async fn play(&mut self, moves: &[Move], from: From) -> Duration {
         let mut took = Duration::ZERO;
-        for batch in moves.chunks(BATCH) {
-            let frames: Vec<_> = batch.iter().map(|one| self.frame(1, one, from)).collect();
+        for flush in moves.chunks(FLUSH) {
+            let frames: Vec<_> = flush.iter().map(|one| self.frame(1, one, from)).collect();
             let start = Instant::now();
-            for frame in frames {
-                self.bus.publish(frame);
+            let mut moved = Vec::new();
+            let mut frames = frames.into_iter().peekable();
+            while frames.peek().is_some() {
+                self.pass(frames.by_ref().take(BATCH), &mut moved).await;
             }
-            for _ in batch {
-                let heard = self.changes.next().await.expect("the bus is there");
-                let published = heard.frame().expect("nothing was lost");
-                self.take_in(&published);
-            }
+            self.put(moved);
             took += start.elapsed();
         }
         took
+    }
+
+    async fn pass(
+        &mut self,
+        batch: impl Iterator<Item = Arc<Published>>,
+        moved: &mut Vec<(SessionId, Option<Score>)>,
+    ) {
+        let published = batch.map(|frame| self.bus.publish(frame)).count();
+        for _ in 0..published {
+            let heard = self.changes.next().await.expect("the bus is there");
+            moved.extend(results(&heard.frame().expect("nothing was lost")));
+        }
+    }
+
+    fn put(&mut self, moved: Vec<(SessionId, Option<Score>)>) {
+        self.standings.put(moved.iter().copied());
+        for (session, _) in moved {
+            std::hint::black_box(self.standings.ranking().row(&session));
+        }
     }
 
     /// The same without bus and frame, from scores that are ready, as Redis is told them.
     pub(crate) fn move_all(&mut self, moves: &[Move]) -> Duration {
         let mut took = Duration::ZERO;
-        for batch in moves.chunks(BATCH) {
+        for flush in moves.chunks(FLUSH) {
             let score = |one: &Move| {
                 let since = At(STARTED_AT + i64::from(one.minutes) * 60_000);
-                (
-                    self.keys[one.contestant],
-                    Score { standing: Standing::new(one.hundredths, one.minutes), since },
-                )
+                let standing = Standing::new(one.hundredths, one.minutes);
+                (self.keys[one.contestant], Some(Score { standing, since }))
             };
-            let scores: Vec<_> = batch.iter().map(score).collect();
+            let moved: Vec<_> = flush.iter().map(score).collect();
             let start = Instant::now();
-            for (session, score) in scores {
-                self.standings.put(session, Some(score));
-                std::hint::black_box(self.standings.ranking().row(&session));
-            }
+            self.put(moved);
             took += start.elapsed();
         }
         took
-    }
-
-    fn take_in(&mut self, published: &Published) {
-        for (key, value) in &published.frame.rows {
-            let Ok(session) = key.parse::<SessionId>() else { continue };
-            let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
-            let sitting = published.sitting.clone().or_else(|| value.as_ref().and_then(read));
-            let results = sitting.and_then(|one| one.results(None, WallRules::Points));
-            self.standings.put(session, results.map(|results| results.by(WallRules::Points)));
-            std::hint::black_box(self.standings.ranking().row(&session));
-        }
     }
 
     pub(crate) fn ask(&self, contestants: &[usize]) -> Duration {
@@ -142,4 +148,15 @@ impl Ours {
     pub(crate) fn rank(&self, contestant: usize) -> Option<usize> {
         self.standings.ranking().rank(&self.keys[contestant])
     }
+}
+
+/// What a board reads of a frame.
+fn results(published: &Published) -> impl Iterator<Item = (SessionId, Option<Score>)> {
+    published.frame.rows.iter().filter_map(|(key, value)| {
+        let session = key.parse::<SessionId>().ok()?;
+        let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
+        let sitting = published.sitting.clone().or_else(|| value.as_ref().and_then(read));
+        let results = sitting.and_then(|one| one.results(None, WallRules::Points));
+        Some((session, results.map(|results| results.by(WallRules::Points))))
+    })
 }

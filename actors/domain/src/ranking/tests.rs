@@ -53,6 +53,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn many_at_once_are_as_one_after_the_other(
+        flushes in prop::collection::vec(
+            prop::collection::vec((0_u16..40, prop::option::weighted(0.8, (0_u32..4, 0_u32..3, 0_i64..3))), 0..60),
+            0..20,
+        ),
+    ) {
+        let (mut at_once, mut single) = (Ranking::default(), Ranking::default());
+        for flush in flushes {
+            let before = single.window(0, WINDOW_MAX);
+            let to = |to: Option<(u32, u32, i64)>| {
+                to.map(|(most, least, since)| score(most, least, since))
+            };
+            let is_other = at_once.set_all(flush.iter().map(|(key, one)| (*key, to(*one))));
+            for (key, one) in flush {
+                match to(one) {
+                    Some(new) => single.set(key, new),
+                    None => single.remove(&key),
+                };
+            }
+            let after = single.window(0, WINDOW_MAX);
+            prop_assert_eq!(is_other, before != after);
+            prop_assert_eq!(at_once.window(0, WINDOW_MAX), after);
+            prop_assert_eq!(at_once.len(), single.len());
+        }
+    }
+}
+
 #[test]
 fn equals_share_a_rank_and_stand_in_the_order_in_which_they_came_to_it() {
     let mut ranking = Ranking::default();
