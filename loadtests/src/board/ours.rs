@@ -83,19 +83,19 @@ impl Ours {
     }
 
     /// Puts frames on the bus and takes them in, one by one, and as often as a wall is sent puts all
-    /// who moved where they belong, and reads the row of each. How long that took, without making
+    /// who changed where they belong, and reads the row of each. How long that took, without making
     /// the frames.
     pub(crate) async fn play(&mut self, moves: &[Move], from: From) -> Duration {
         let mut took = Duration::ZERO;
         for flush in moves.chunks(FLUSH) {
             let frames: Vec<_> = flush.iter().map(|one| self.frame(1, one, from)).collect();
             let start = Instant::now();
-            let mut moved = Vec::new();
+            let mut changed = Vec::new();
             let mut frames = frames.into_iter().peekable();
             while frames.peek().is_some() {
-                self.pass(frames.by_ref().take(BATCH), &mut moved).await;
+                self.pass(frames.by_ref().take(BATCH), &mut changed).await;
             }
-            self.put(moved);
+            self.put(changed);
             took += start.elapsed();
         }
         took
@@ -104,18 +104,18 @@ impl Ours {
     async fn pass(
         &mut self,
         batch: impl Iterator<Item = Arc<Published>>,
-        moved: &mut Vec<(SessionId, Option<Score>)>,
+        changed: &mut Vec<(SessionId, Option<Score>)>,
     ) {
         let published = batch.map(|frame| self.bus.publish(frame)).count();
         for _ in 0..published {
             let heard = self.changes.next().await.expect("the bus is there");
-            moved.extend(results(&heard.frame().expect("nothing was lost")));
+            changed.extend(results(&heard.frame().expect("nothing was lost")));
         }
     }
 
-    fn put(&mut self, moved: Vec<(SessionId, Option<Score>)>) {
-        self.standings.put(moved.iter().copied());
-        for (session, _) in moved {
+    fn put(&mut self, changed: Vec<(SessionId, Option<Score>)>) {
+        self.standings.put(changed.iter().copied());
+        for (session, _) in changed {
             std::hint::black_box(self.standings.ranking().row(&session));
         }
     }
@@ -129,9 +129,9 @@ impl Ours {
                 let standing = Standing::new(one.hundredths, one.minutes);
                 (self.keys[one.contestant], Some(Score { standing, since }))
             };
-            let moved: Vec<_> = flush.iter().map(score).collect();
+            let changed: Vec<_> = flush.iter().map(score).collect();
             let start = Instant::now();
-            self.put(moved);
+            self.put(changed);
             took += start.elapsed();
         }
         took
