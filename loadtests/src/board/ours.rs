@@ -30,8 +30,8 @@ pub(crate) enum From {
     Elsewhere,
 }
 
-/// How many changes a wall takes in between two times that it is sent: four times a second, of more
-/// than this.
+/// How many changes a wall takes in between two times that it is sent, if it is told as many as its
+/// queue holds. With few of them each costs as much as one by one.
 const FLUSH: usize = 16 * 1024;
 
 pub(crate) struct Ours {
