@@ -16,11 +16,13 @@ test('a link that has expired says until when it was good and whom to ask; the c
   await expect(aya.getByText(String(new Date().getFullYear()))).toBeVisible();
 
   await page.goto(`${server.url}/campaigns/${campaign}`);
-  await page.getByRole('button', { name: /Aya Suleimanova/ }).click();
+  const [more, renew, until] = [page.getByRole('button', { name: /Aya Suleimanova/ }), page.getByRole('button', { name: 'New link…' }).last(), page.getByLabel('Good until')];
   await expect(async () => {
     // The table may still be moving under the pointer: a click that began on one thing and ended on another is none.
-    await page.getByRole('button', { name: 'New link…' }).last().click({ timeout: 2_000 });
-    await expect(page.getByLabel('Good until')).toBeVisible({ timeout: 2_000 });
+    if (await until.isVisible()) return;
+    if (!await renew.isVisible()) await more.click({ timeout: 2_000 });
+    await renew.click({ timeout: 2_000 });
+    await expect(until).toBeVisible({ timeout: 2_000 });
   }).toPass();
   await page.getByLabel('Good until').fill('2001-01-01T09:00');
   await page.getByRole('button', { name: 'Make a new link' }).click();

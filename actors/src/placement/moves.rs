@@ -14,7 +14,10 @@ use domain::{
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::shepherd::{PATIENCE, Shepherd};
+use super::{
+    plan::heir,
+    shepherd::{PATIENCE, Shepherd},
+};
 use crate::report;
 
 /// How long whoever is given shards has to take them before the next ones follow, and how often it
@@ -33,7 +36,57 @@ pub(super) fn room(moving: usize) -> usize {
     Some(MOVED_AT_ONCE.saturating_sub(moving)).filter(|room| MOVED_TOGETHER <= *room).unwrap_or(0)
 }
 
+/// Shards that were handed over together, when nobody waits for them any more.
+pub(super) struct Handful {
+    shards: Vec<u16>,
+    is_taken: bool,
+}
+
 impl Shepherd {
+    /// Another node has handed over shards to this one.
+    pub(super) fn is_given(&mut self, said: &[u8]) {
+        match serde_json::from_slice(said) {
+            Ok(shards) => self.receive(shards),
+            Err(error) => tracing::warn!(%error, "a node is not understood"),
+        }
+    }
+
+    /// Takes them next, or passes the word on while it may own none: who gave them to a node that
+    /// leaves had not heard of that.
+    fn receive(&mut self, shards: Vec<u16>) {
+        if !self.card.borrow().is_able() {
+            return self.pass_on(shards);
+        }
+        let now = self.mine.began.elapsed();
+        for shard in shards {
+            if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
+                (view.lease, view.since, view.is_given) = (None, now, true);
+            }
+        }
+    }
+
+    fn pass_on(&self, shards: Vec<u16>) {
+        let others = self.others();
+        let heirs = shards.into_iter().filter_map(|shard| Some((heir(shard, &others)?, shard)));
+        for (to, shards) in by_node(heirs) {
+            tracing::info!(shards = shards.len(), %to, "this node may own no shards: they go on");
+            self.tell_given(to, &shards);
+        }
+    }
+
+    fn tell_given(&self, to: NodeId, shards: &[u16]) {
+        let said = serde_json::to_vec(shards).expect("numbers");
+        self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
+    }
+
+    /// What nobody has taken comes back to who gave it.
+    pub(super) fn has_arrived(&mut self, handful: Handful) {
+        self.mine.moving -= handful.shards.len();
+        if !handful.is_taken {
+            self.receive(handful.shards);
+        }
+    }
+
     /// Takes no more commands for shards, and waits until their streams are at rest.
     async fn retire(&self, moves: &[(u16, NodeId)]) {
         let sign =
@@ -73,29 +126,34 @@ impl Shepherd {
                 is_released.then_some((to, shard))
             }
         };
-        let mut given: BTreeMap<NodeId, Vec<u16>> = BTreeMap::new();
-        for (to, shard) in join_all(leases.into_iter().map(release)).await.into_iter().flatten() {
-            given.entry(to).or_default().push(shard);
-        }
-        for (to, shards) in given {
-            let said = serde_json::to_vec(&shards).expect("numbers");
-            self.deps.wire.tell(Subject::Node(to), Bytes::from(said));
+        let released = join_all(leases.into_iter().map(release)).await;
+        for (to, shards) in by_node(released.into_iter().flatten()) {
+            self.tell_given(to, &shards);
             self.mine.moving += shards.len();
             // Who asks here for what is on its way is told so.
             let serving: Vec<_> = shards.iter().map(|shard| serving.remove(shard)).collect();
             let wire = Arc::clone(&self.deps.wire);
             self.mine.arriving.spawn(async move {
-                if timeout(TAKEN, taken(&*wire, to, &shards)).await.is_err() {
-                    tracing::info!("shards that were handed over are not taken yet");
+                let is_taken = timeout(TAKEN, taken(&*wire, to, &shards)).await.is_ok();
+                if !is_taken {
+                    tracing::info!(?shards, "shards that were handed over are not taken yet");
                 }
                 drop(serving);
-                shards.len()
+                Handful { shards, is_taken }
             });
         }
         for serving in serving.into_values() {
             self.linger(serving);
         }
     }
+}
+
+fn by_node(given: impl Iterator<Item = (NodeId, u16)>) -> BTreeMap<NodeId, Vec<u16>> {
+    let mut by_node = BTreeMap::<NodeId, Vec<u16>>::new();
+    for (to, shard) in given {
+        by_node.entry(to).or_default().push(shard);
+    }
+    by_node
 }
 
 /// Waits until `to` owns `shards`, so that the next ones do not wait for these.

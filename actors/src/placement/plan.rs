@@ -99,10 +99,8 @@ pub(super) fn plan(
             None if is_able => take(now, terms, others, *shard, view),
             None => None,
         };
-        let first =
-            others.settled.iter().copied().max_by_key(|node| (weight(*shard, *node), *node));
-        let first = first.filter(|first| Some(*first) != others.me);
-        match (step, view.ours, first) {
+        let to = heir(*shard, others).filter(|heir| Some(*heir) != others.me);
+        match (step, view.ours, to) {
             (Some(Step::GiveUp { .. }), ..) | (_, None, _) | (_, _, None) => steps.extend(step),
             (_, Some(_), Some(to)) if left > 0 => {
                 left -= 1;
@@ -112,6 +110,11 @@ pub(super) fn plan(
         }
     }
     steps
+}
+
+/// To whom `shard` goes, if it goes.
+pub(super) fn heir(shard: u16, others: &Others) -> Option<NodeId> {
+    others.settled.iter().copied().max_by_key(|node| (weight(shard, *node), *node))
 }
 
 fn keep(now: Duration, terms: Terms, shard: u16, ours: Ours, view: &View) -> Option<Step> {

@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     Members, NodeCard, Placement,
     members::SAY,
-    moves::room,
+    moves::{Handful, room},
     plan::{MOVES_WITHIN, Others, Ours, Step, Terms, View, plan},
 };
 use crate::{clockwork, deps::Deps, directory::Directory, steady::SteadyClock};
@@ -65,7 +65,7 @@ pub(crate) struct Mine {
     pub(super) moved: VecDeque<Instant>,
     /// How many shards are on their way to others, and who waits until those have them.
     pub(super) moving: usize,
-    pub(super) arriving: JoinSet<usize>,
+    pub(super) arriving: JoinSet<Handful>,
     /// Why shards could not be taken the last time.
     pub(crate) failed: Option<Unavailable>,
     pub(super) said_at: Option<Instant>,
@@ -109,8 +109,8 @@ impl Shepherd {
                     self.say();
                     self.act().await;
                 }
-                Some(arrived) = self.mine.arriving.join_next() => {
-                    self.mine.moving -= arrived.unwrap_or(0);
+                Some(Ok(handful)) = self.mine.arriving.join_next() => {
+                    self.has_arrived(handful);
                     self.act().await;
                 }
                 () = sleep_until(look_at) => {
@@ -202,7 +202,7 @@ impl Shepherd {
         Terms { ttl: Duration::from_millis(u64::try_from(self.deps.leases.ttl().0).unwrap_or(0)) }
     }
 
-    fn others(&self) -> Others {
+    pub(super) fn others(&self) -> Others {
         let card = self.card.borrow();
         let (mut able, mut settled) = self.members.able();
         for nodes in [&mut able, &mut settled] {
@@ -222,19 +222,6 @@ impl Shepherd {
             let view = self.mine.views.entry(shard).or_insert(new);
             if view.lease != lease {
                 (view.lease, view.since, view.is_given) = (lease, now, false);
-            }
-        }
-    }
-
-    /// Another node has handed over shards to this one.
-    fn is_given(&mut self, said: &[u8]) {
-        let now = self.mine.began.elapsed();
-        let Ok(shards) = serde_json::from_slice::<Vec<u16>>(said) else {
-            return tracing::warn!("a node is not understood");
-        };
-        for shard in shards {
-            if let Some(view) = self.mine.views.get_mut(&shard).filter(|view| view.ours.is_none()) {
-                (view.lease, view.since, view.is_given) = (None, now, true);
             }
         }
     }

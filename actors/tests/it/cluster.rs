@@ -1,5 +1,7 @@
 //! Several nodes on one store: every command finds its owner, and every shard has one.
 
+use std::{ops::Range, sync::Arc, time::Duration};
+
 use domain::{
     at::Ms,
     command::AnyCommand,
@@ -10,6 +12,7 @@ use futures_util::future::join_all;
 
 use crate::{
     kit::{create_campaign, create_test, edit, id, save_test, session, settings, start, test},
+    late::LateWire,
     world::{World, code, meta, sleep},
 };
 
@@ -96,43 +99,64 @@ async fn credits(world: &World, n: u128) -> Vec<Ms> {
     world.look(id(n), |s| s.run.as_ref().unwrap().credits.iter().map(|c| c.ms).collect()).await
 }
 
+/// Candidates who type every 20 ms; how long each waited at most.
+async fn typists(world: &World, sessions: Range<u128>, edits: u32) -> Vec<Ms> {
+    let typist = |n: u128| async move {
+        let mut slowest = Ms(0);
+        for rev in 0..edits {
+            let asked_at = world.now();
+            let text = |rev: u32| if rev == 0 { "" } else { ["a", "b"][rev as usize % 2] };
+            let answer = world.ask(session(n), edit(rev, text(rev), text(rev + 1))).await;
+            assert_eq!(code(&answer), "done", "{answer:?}");
+            slowest = slowest.max(world.now() - asked_at);
+            sleep(Ms(20)).await;
+        }
+        slowest
+    };
+    join_all(sessions.map(typist)).await
+}
+
+async fn campaign_of(world: &World, sessions: u128) -> Range<u128> {
+    let campaign = domain::campaign::Settings { time_allowed: HOUR, ..settings() };
+    create_campaign(world, 1, sessions, campaign).await;
+    for n in 1_000..1_000 + sessions {
+        world.done(session(n), start()).await;
+    }
+    1_000..1_000 + sessions
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_leaves_hands_over_without_a_refusal_and_within_300_ms() {
     let world = World::of_nodes(3).await;
-    let campaign = domain::campaign::Settings { time_allowed: HOUR, ..settings() };
-    create_campaign(&world, 1, 30, campaign).await;
-    for n in 1_000..1_030 {
-        world.done(session(n), start()).await;
-    }
-    let typing = (1_000..1_030).map(|n| {
-        let world = &world;
-        async move {
-            let mut slowest = Ms(0);
-            for rev in 0..200 {
-                let asked_at = world.now();
-                let text =
-                    |rev: u32| ["", "a", "b"][if rev == 0 { 0 } else { 1 + rev as usize % 2 }];
-                let command = edit(rev, text(rev), text(rev + 1));
-                let answer = world.ask(session(n), command).await;
-                assert_eq!(code(&answer), "done", "{answer:?}");
-                slowest = slowest.max(world.now() - asked_at);
-                sleep(Ms(20)).await;
-            }
-            slowest
-        }
-    });
+    let sessions = campaign_of(&world, 30).await;
     let leaving = async {
         sleep(Ms(1_000)).await;
-        world.node_of(2).leave(std::time::Duration::from_secs(10)).await;
+        world.node_of(2).leave(Duration::from_secs(10)).await;
     };
-    let (slowest, ()) = tokio::join!(join_all(typing), leaving);
+    let (slowest, ()) = tokio::join!(typists(&world, sessions.clone(), 200), leaving);
     assert!(world.node_of(2).owned().is_empty());
     assert_whole(&world, 0..2);
     assert!(slowest.iter().all(|slowest| *slowest <= Ms(300)), "{slowest:?}");
-    // Some 200 edits each, every one of them once.
-    for n in 1_000..1_030 {
+    // Every edit once.
+    for n in sessions {
         assert_eq!(world.count(session(n), "edited").await, 200);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_to_a_node_that_leaves_is_passed_on_at_once() {
+    // What a node says of itself is heard a second later.
+    let mut world = World::over(Arc::new(LateWire::new(Ms(1_000))), 3, 1).await;
+    let sessions = campaign_of(&world, 100).await;
+    world.kill_node(2).await;
+    sleep(Ms(15_000)).await;
+    world.start(2).await;
+    // Just before the others trust it to stay, and begin to give.
+    sleep(Ms(2_400)).await;
+    let leaving = world.node_of(2).leave(Duration::from_secs(10));
+    let (slowest, ()) = tokio::join!(typists(&world, sessions, 100), leaving);
+    assert_whole(&world, 0..2);
+    assert!(slowest.iter().all(|slowest| *slowest <= Ms(300)), "{slowest:?}");
 }
 
 #[tokio::test(start_paused = true)]

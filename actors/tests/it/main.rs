@@ -13,6 +13,7 @@ mod commands;
 mod failures;
 mod filing;
 mod kit;
+mod late;
 mod lossy;
 mod outposts;
 mod runs;
