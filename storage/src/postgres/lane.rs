@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use super::append;
@@ -82,27 +82,39 @@ async fn attempt(
         // One statement is a transaction of its own.
         return Ok(append::apply(on, appends, &HashMap::new()).await?);
     }
-    sqlx::query("BEGIN").execute(&mut *on).await?;
-    let known = if weed { append::stored(on, appends).await? } else { HashMap::new() };
-    let answers = append::apply(on, appends, &known).await?;
-    for other in others {
-        aside(on, other.as_mut()).await?;
+    let mut answers = vec![];
+    let mut before = "BEGIN";
+    if !appends.is_empty() {
+        say(on, before, "").await?;
+        let known = if weed { append::stored(on, appends).await? } else { HashMap::new() };
+        answers = append::apply(on, appends, &known).await?;
+        before = "";
     }
-    sqlx::query("COMMIT").execute(on).await?;
+    for other in others {
+        say(on, before, "SAVEPOINT aside").await?;
+        before = aside(on, other.as_mut()).await?;
+    }
+    say(on, before, "COMMIT").await?;
     Ok(answers)
 }
 
-/// Runs `other` so that its failure undoes only itself.
-async fn aside(on: &mut PgConnection, other: &mut dyn Other<PgConnection>) -> Result<(), Trouble> {
-    sqlx::query("SAVEPOINT aside").execute(&mut *on).await?;
+/// Two statements in one message: each answer that is waited for costs a way there and back.
+async fn say(on: &mut PgConnection, first: &str, then: &str) -> Result<(), sqlx::Error> {
+    let both = AssertSqlSafe(format!("{first};{then}"));
+    sqlx::raw_sql(both).execute(on).await.map(|_| ())
+}
+
+/// Runs `other` so that its failure undoes only itself. Answers with what its savepoint ends.
+async fn aside(
+    on: &mut PgConnection,
+    other: &mut dyn Other<PgConnection>,
+) -> Result<&'static str, Trouble> {
     match other.run(on).await.map_err(Trouble::from) {
-        Ok(()) => {}
+        Ok(()) => Ok("RELEASE aside"),
         Err(Trouble::Guilty(reason)) => {
             tracing::error!(%reason, "a write broke a rule of the tables");
-            sqlx::query("ROLLBACK TO aside").execute(&mut *on).await?;
+            Ok("ROLLBACK TO aside;RELEASE aside")
         }
-        Err(away) => return Err(away),
+        Err(away) => Err(away),
     }
-    sqlx::query("RELEASE aside").execute(on).await?;
-    Ok(())
 }
