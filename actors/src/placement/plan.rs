@@ -58,6 +58,22 @@ pub(super) struct Others {
     pub(super) settled: Vec<NodeId>,
 }
 
+impl Others {
+    /// Of those that are heard of: (able, settled). Who may own nothing itself, and has heard of
+    /// nobody for long enough to trust them, still has to give to somebody.
+    pub(super) fn of(me: NodeId, is_able: bool, heard: (Vec<NodeId>, Vec<NodeId>)) -> Self {
+        let (mut able, mut settled) = heard;
+        for nodes in [&mut able, &mut settled] {
+            nodes.retain(|node| *node != me);
+            nodes.extend(is_able.then_some(me));
+        }
+        if settled.is_empty() {
+            settled.clone_from(&able);
+        }
+        Self { me: Some(me), able, settled }
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -249,6 +265,14 @@ mod tests {
         let late = plan(secs(1.6), TERMS, &leaving(&[OTHER]), &views, 0, 8);
         let renewed = late.iter().filter(|step| matches!(step, Step::Renew { .. })).count();
         assert_eq!((late.len(), renewed), (256, 248), "what has to wait is kept meanwhile");
+    }
+
+    #[test]
+    fn who_leaves_and_trusts_nobody_yet_gives_to_whoever_is_there() {
+        let heard = || (vec![ME, OTHER], vec![]);
+        assert_eq!(heir(7, &Others::of(ME, false, heard())), Some(OTHER));
+        assert_eq!(heir(7, &Others::of(ME, true, heard())), Some(ME));
+        assert_eq!(heir(7, &Others::of(ME, false, (vec![ME], vec![ME]))), None);
     }
 
     #[test]

@@ -204,14 +204,7 @@ impl Shepherd {
 
     pub(super) fn others(&self) -> Others {
         let card = self.card.borrow();
-        let (mut able, mut settled) = self.members.able();
-        for nodes in [&mut able, &mut settled] {
-            nodes.retain(|node| *node != card.id);
-            if card.is_able() {
-                nodes.push(card.id);
-            }
-        }
-        Others { me: Some(card.id), able, settled }
+        Others::of(card.id, card.is_able(), self.members.able())
     }
 
     pub(super) fn see(&mut self, leases: &BTreeMap<u16, Lease>) {
