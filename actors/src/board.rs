@@ -2,6 +2,7 @@
 //! somebody watches.
 
 mod boards;
+mod intake;
 mod pass;
 mod presence;
 mod ring;
@@ -21,7 +22,7 @@ use domain::{
     frame::RowsFrame,
     ids::{CampaignId, SessionId},
     people::Contact,
-    ports::{Published, RowQuery, Unavailable},
+    ports::Published,
     rows::{Topic, Window},
     session::{Sitting, TypingRow},
     stream::Stream,
@@ -37,11 +38,7 @@ pub use self::{
     standings::Standings,
     wall::Place,
 };
-use self::{
-    presence::Presences,
-    rows::{json, parsed},
-    wall::Wall,
-};
+use self::{presence::Presences, wall::Wall};
 use crate::{deps::Deps, epochs::Epochs};
 
 /// How often what changed is sent.
@@ -50,8 +47,6 @@ const FLUSH: Duration = Duration::from_millis(200);
 const FLUSH_WALL: Duration = Duration::from_millis(250);
 /// How often everything is read again, in case a frame was lost.
 const REREAD: Duration = Duration::from_secs(15);
-/// How many rows are read at once.
-const PAGE: usize = 1_000;
 
 /// A board; it stops when nobody holds it any more.
 pub struct Board(ActorRef<Msg>);
@@ -255,104 +250,6 @@ impl Actor for Joiner {
 }
 
 impl State {
-    async fn reread(&mut self) -> Result<(), Unavailable> {
-        for topic in [Topic::Of(Stream::Campaign(self.campaign)), Topic::Candidates(self.campaign)]
-        {
-            let mut after_key = None;
-            loop {
-                // With what is gone, so that a lost removal is made up for.
-                let query = RowQuery { topic, after_key, changed_after: Some(0), limit: PAGE };
-                let rows = self.deps.store.rows(query).await?;
-                for row in &rows {
-                    self.take_in_row(&row.key, row.seq, row.value.as_ref(), None);
-                }
-                after_key = rows.last().map(|row| row.key.clone());
-                if rows.len() < PAGE {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take_in(&mut self, published: &Published) {
-        let told = published.sitting.as_ref();
-        for (key, value) in &published.frame.rows {
-            self.take_in_row(key, published.frame.seq, value.as_ref(), told);
-        }
-    }
-
-    /// One row, from the store or from the bus; `told` is what it says of a sitting, if that need not
-    /// be read.
-    fn take_in_row(
-        &mut self,
-        key: &str,
-        seq: u64,
-        value: Option<&Bytes>,
-        told: Option<&Arc<Sitting>>,
-    ) {
-        let Some((kind, id)) = key.split_once('.') else {
-            return self.take_in_plain(key, seq, value, told);
-        };
-        if kind == "gate" {
-            let Some(roll) = parsed(value) else { return };
-            let changed = self.presences.take(id, roll, self.deps.clock.now());
-            return self.stirred.extend(changed);
-        }
-        let Ok(session) = id.parse::<SessionId>() else { return };
-        let seen = self.people.entry(session).or_default();
-        match kind {
-            "typing" => {
-                seen.typing = parsed(value);
-                self.stirred.insert(session);
-            }
-            "candidate" if seen.invited_seq <= seq => {
-                seen.invited_seq = seq;
-                let invited: Option<domain::campaign::InvitedRow> = parsed(value);
-                let tags = invited.as_ref().map(|row| row.tags.clone()).unwrap_or_default();
-                if seen.is_invited != invited.is_some() || seen.tags != tags {
-                    (seen.is_invited, seen.tags) = (invited.is_some(), tags);
-                    self.contacts_are_old = true;
-                    self.change(session);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn take_in_plain(
-        &mut self,
-        key: &str,
-        seq: u64,
-        value: Option<&Bytes>,
-        told: Option<&Arc<Sitting>>,
-    ) {
-        if let Ok(session) = key.parse::<SessionId>() {
-            let seen = self.people.entry(session).or_default();
-            if seen.seq < seq {
-                seen.seq = seq;
-                seen.candidate = value.cloned();
-                let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
-                seen.sitting = value.and_then(|row| told.cloned().or_else(|| read(row)));
-                self.change(session);
-            }
-        } else if key == "campaign" && self.row_seq <= seq {
-            self.row_seq = seq;
-            let row: Option<CampaignRow> = parsed(value);
-            // The settings say how the wall names people.
-            if self.row.as_ref().map(|row| &row.settings) != row.as_ref().map(|row| &row.settings) {
-                self.wall_changed.extend(self.people.keys());
-            }
-            let is_other = json(&row) != json(&self.row);
-            self.heading_changed |= is_other;
-            self.wall_heading_changed |= is_other;
-            self.row = row;
-        } else if key == "queue" {
-            self.queue = value.cloned();
-            self.heading_changed = true;
-        }
-    }
-
     async fn flush(&mut self) {
         if std::mem::take(&mut self.contacts_are_old) {
             self.read_contacts().await;
