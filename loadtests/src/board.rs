@@ -16,7 +16,7 @@ use domain::ids::SessionId;
 use loadtests::figures::{Figure, report};
 
 use self::{
-    ours::{From, Ours},
+    ours::{FLUSH, From, Ours},
     redis::Redis,
 };
 
@@ -53,48 +53,95 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut redis = Redis::start(&config.redis, &keys)?;
     let all = (0..config.contestants).map(|contestant| drawn(&mut random, contestant));
     let all: Vec<Move> = all.collect();
-    ours.play(&all, From::Here).await;
+    ours.play(&all, From::Here, FLUSH).await;
     redis.play(&all)?;
 
-    let (mut updates, mut set, mut ranks) = (Rates::default(), Rates::default(), Rates::default());
-    let mut elsewhere = vec![];
+    let mut seen = Seen::default();
     for pair in 0..config.pairs {
-        let any = |random: &mut fastrand::Rng| random.usize(..config.contestants);
-        let mut draw = || -> Vec<Move> {
-            let one = |_| {
-                let contestant = any(&mut random);
-                drawn(&mut random, contestant)
-            };
-            (0..config.moves).map(one).collect()
-        };
-        // Each half plays all, the same way about, so that both end alike.
-        let (moves, others, foreign) = (draw(), draw(), draw());
-        let asked: Vec<usize> = (0..config.moves).map(|_| any(&mut random)).collect();
+        let moves = Moves::draw(config, &mut random);
         // Whoever is first has a cooler cache, so they take turns.
         for turn in [pair % 2, 1 - pair % 2] {
             if turn == 0 {
-                elsewhere.push(rate(config.moves, ours.play(&foreign, From::Elsewhere).await));
-                set.ours.push(rate(config.moves, ours.move_all(&others)));
-                updates.ours.push(rate(config.moves, ours.play(&moves, From::Here).await));
-                ranks.ours.push(rate(config.moves, ours.ask(&asked)));
+                seen.ours(&mut ours, &moves).await;
             } else {
-                redis.play(&foreign)?;
-                set.redis.push(rate(config.moves, redis.play(&others)?));
-                updates.redis.push(rate(config.moves, redis.play(&moves)?));
-                ranks.redis.push(rate(config.moves, redis.ask(&asked)?));
+                seen.redis(&mut redis, &moves)?;
             }
         }
     }
-    let figures = [
+    let mut figures = vec![
         Figure::plain("contestants", number(config.contestants), ""),
         Figure::plain("pairs", number(config.pairs), ""),
     ];
-    let figures = figures.into_iter().chain(updates.figures("frame to row"));
-    let other = Figure::plain("frame of another node to row, ours", middle(elsewhere), "1/s");
-    let figures = figures.chain([other]).chain(set.figures("score to row"));
-    let figures: Vec<Figure> = figures.chain(ranks.figures("rank of one")).collect();
+    figures.extend(seen.figures());
     report("board", &figures)?;
     same_ranks(&ours, &mut redis, config.contestants)
+}
+
+/// What both halves of a pair play, all of it, so that both end alike.
+struct Moves {
+    many: Vec<Move>,
+    few: Vec<Move>,
+    ready: Vec<Move>,
+    foreign: Vec<Move>,
+    asked: Vec<usize>,
+}
+
+impl Moves {
+    fn draw(config: &Config, random: &mut fastrand::Rng) -> Self {
+        let any = |random: &mut fastrand::Rng| random.usize(..config.contestants);
+        let mut draw = || {
+            let one = |_| {
+                let contestant = any(random);
+                drawn(random, contestant)
+            };
+            (0..config.moves).map(one).collect()
+        };
+        let (many, few, ready, foreign) = (draw(), draw(), draw(), draw());
+        Self { many, few, ready, foreign, asked: (0..config.moves).map(|_| any(random)).collect() }
+    }
+}
+
+/// How many a second.
+#[derive(Default)]
+struct Seen {
+    many: Rates,
+    few: Rates,
+    ready: Rates,
+    ranks: Rates,
+    elsewhere: Vec<f64>,
+}
+
+impl Seen {
+    async fn ours(&mut self, ours: &mut Ours, moves: &Moves) {
+        let Moves { many, few, ready, foreign, asked } = moves;
+        let count = asked.len();
+        self.elsewhere.push(rate(count, ours.play(foreign, From::Elsewhere, FLUSH).await));
+        self.ready.ours.push(rate(count, ours.move_all(ready)));
+        self.many.ours.push(rate(count, ours.play(many, From::Here, FLUSH).await));
+        self.few.ours.push(rate(count, ours.play(few, From::Here, BATCH).await));
+        self.ranks.ours.push(rate(count, ours.ask(asked)));
+    }
+
+    fn redis(&mut self, redis: &mut Redis, moves: &Moves) -> anyhow::Result<()> {
+        let count = moves.asked.len();
+        redis.play(&moves.foreign)?;
+        self.ready.redis.push(rate(count, redis.play(&moves.ready)?));
+        self.many.redis.push(rate(count, redis.play(&moves.many)?));
+        self.few.redis.push(rate(count, redis.play(&moves.few)?));
+        self.ranks.redis.push(rate(count, redis.ask(&moves.asked)?));
+        Ok(())
+    }
+
+    fn figures(self) -> Vec<Figure> {
+        let mut figures = vec![];
+        figures.extend(self.many.figures(&format!("frame to row, {FLUSH} a time")));
+        figures.extend(self.few.figures(&format!("frame to row, {BATCH} a time")));
+        let elsewhere = middle(self.elsewhere);
+        figures.push(Figure::plain("frame of another node to row, ours", elsewhere, "1/s"));
+        figures.extend(self.ready.figures("score to row"));
+        figures.extend(self.ranks.figures("rank of one"));
+        figures
+    }
 }
 
 /// Most have some points of few questions, so that many are equal.

@@ -32,7 +32,7 @@ pub(crate) enum From {
 
 /// How many changes a wall takes in between two times that it is sent, if it is told as many as its
 /// queue holds. With few of them each costs as much as one by one.
-const FLUSH: usize = 16 * 1024;
+pub(crate) const FLUSH: usize = 16 * 1024;
 
 pub(crate) struct Ours {
     keys: Vec<SessionId>,
@@ -82,19 +82,20 @@ impl Ours {
         Arc::new(Published { sitting, ..Published::new(frame, Bytes::new()) })
     }
 
-    /// Puts frames on the bus and takes them in, one by one, and as often as a wall is sent puts all
-    /// who changed where they belong, and reads the row of each. How long that took, without making
-    /// the frames.
-    pub(crate) async fn play(&mut self, moves: &[Move], from: From) -> Duration {
+    /// Puts frames on the bus as they are made and takes them in; every `flush` frames, as a wall that
+    /// is sent, it puts all who changed where they belong, and reads the row of each. How long that
+    /// took, without making the frames.
+    pub(crate) async fn play(&mut self, moves: &[Move], from: From, flush: usize) -> Duration {
         let mut took = Duration::ZERO;
-        for flush in moves.chunks(FLUSH) {
-            let frames: Vec<_> = flush.iter().map(|one| self.frame(1, one, from)).collect();
-            let start = Instant::now();
-            let mut changed = Vec::new();
-            let mut frames = frames.into_iter().peekable();
-            while frames.peek().is_some() {
-                self.pass(frames.by_ref().take(BATCH), &mut changed).await;
+        for flush in moves.chunks(flush) {
+            let mut changed = Vec::with_capacity(flush.len());
+            for batch in flush.chunks(BATCH) {
+                let frames: Vec<_> = batch.iter().map(|one| self.frame(1, one, from)).collect();
+                let start = Instant::now();
+                self.pass(frames, &mut changed).await;
+                took += start.elapsed();
             }
+            let start = Instant::now();
             self.put(changed);
             took += start.elapsed();
         }
@@ -103,10 +104,10 @@ impl Ours {
 
     async fn pass(
         &mut self,
-        batch: impl Iterator<Item = Arc<Published>>,
+        batch: Vec<Arc<Published>>,
         changed: &mut Vec<(SessionId, Option<Score>)>,
     ) {
-        let published = batch.map(|frame| self.bus.publish(frame)).count();
+        let published = batch.into_iter().map(|frame| self.bus.publish(frame)).count();
         for _ in 0..published {
             let heard = self.changes.next().await.expect("the bus is there");
             changed.extend(results(&heard.frame().expect("nothing was lost")));
@@ -154,9 +155,12 @@ impl Ours {
 fn results(published: &Published) -> impl Iterator<Item = (SessionId, Option<Score>)> {
     published.frame.rows.iter().filter_map(|(key, value)| {
         let session = key.parse::<SessionId>().ok()?;
-        let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
-        let sitting = published.sitting.clone().or_else(|| value.as_ref().and_then(read));
-        let results = sitting.and_then(|one| one.results(None, WallRules::Points));
-        Some((session, results.map(|results| results.by(WallRules::Points))))
+        let by = |one: &Sitting| Some(one.results(None, WallRules::Points)?.by(WallRules::Points));
+        let score = match (&published.sitting, value) {
+            (Some(sitting), _) => by(sitting),
+            (None, Some(row)) => Sitting::read(row).as_ref().and_then(by),
+            (None, None) => None,
+        };
+        Some((session, score))
     })
 }
