@@ -1,11 +1,11 @@
-//! Fills a data directory with two campaigns: one that runs, one that is over.
+//! Fills a data directory with campaigns: one that runs, and as many that are over as it takes.
 
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use domain::{
     at::Ms,
-    campaign::{self, Campaign, Settings},
+    campaign::{self, CANDIDATES_MAX, Campaign, Settings},
     content::Language,
     ids::{CampaignId, ContentId, PersonId, SeatId, SessionId},
     people::Contact,
@@ -42,8 +42,12 @@ pub(super) async fn fill(data: &Path, config: &Config) -> anyhow::Result<Campaig
     }
     let owner = store.person_by_email(EMAIL).await?.context("an administrator")?.id;
     let (sleeping, edits) = (config.sessions - config.awake, config.edits);
-    let (running, over) = (CampaignId::random(), CampaignId::random());
-    for (campaign, count, ends) in [(over, sleeping, true), (running, config.awake, false)] {
+    let running = CampaignId::random();
+    let over = (0..sleeping).step_by(CANDIDATES_MAX).map(|from| {
+        let count = CANDIDATES_MAX.min(sleeping - from);
+        (CampaignId::random(), count, true)
+    });
+    for (campaign, count, ends) in over.chain([(running, config.awake, false)]) {
         let filling = Filling { store: Arc::clone(&store), epoch, campaign, edits, ends };
         filling.sessions(owner, count).await?;
     }
