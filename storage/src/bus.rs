@@ -110,6 +110,15 @@ impl Subscription for Watcher {
         }
         self.receiver.recv().await
     }
+
+    async fn next_many(&mut self, limit: usize) -> Vec<Heard> {
+        if self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst) {
+            return vec![Heard::Gap];
+        }
+        let mut heard = vec![];
+        self.receiver.recv_many(&mut heard, limit).await;
+        heard
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +151,19 @@ mod tests {
         assert!(matches!(watcher.next().await, Some(Heard::Gap)));
         bus.publish(frame(101));
         assert_eq!(seq_of(watcher.next().await), Some(101));
+    }
+
+    #[tokio::test]
+    async fn who_hears_many_at_once_hears_them_in_order_and_the_gap_behind_them() {
+        let bus = LocalBus::default();
+        let mut watcher = bus.subscribe(Topic::Contents);
+        for seq in 1..=100 {
+            bus.publish(frame(seq));
+        }
+        let (first, rest) = (watcher.next_many(40).await, watcher.next_many(40).await);
+        let seqs: Vec<_> = first.into_iter().chain(rest).map(|one| seq_of(Some(one))).collect();
+        assert_eq!(seqs, (1..=64).map(Some).collect::<Vec<_>>());
+        assert!(matches!(watcher.next_many(40).await[..], [Heard::Gap]));
     }
 
     #[tokio::test]

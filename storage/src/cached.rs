@@ -96,6 +96,10 @@ impl People for CachedPeople {
         self.people.contacts(campaign).await
     }
 
+    async fn contacts_of(&self, sessions: &[SessionId]) -> Result<Vec<Contact>, Unavailable> {
+        self.people.contacts_of(sessions).await
+    }
+
     async fn save_link(&self, link: Link) -> Result<(), Unavailable> {
         self.people.save_link(link).await
     }

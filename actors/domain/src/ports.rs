@@ -305,6 +305,12 @@ pub trait People: Send + Sync {
     async fn contacts(&self, campaign: crate::ids::CampaignId)
     -> Result<Vec<Contact>, Unavailable>;
 
+    /// The contacts of these, in no order; who has none is left out.
+    async fn contacts_of(
+        &self,
+        sessions: &[crate::ids::SessionId],
+    ) -> Result<Vec<Contact>, Unavailable>;
+
     /// Adds or overwrites a link, by its code.
     async fn save_link(&self, link: Link) -> Result<(), Unavailable>;
 
@@ -358,6 +364,13 @@ impl Published {
 pub trait Subscription: Send {
     /// What comes next; `None` when the bus is gone. Cancelling it loses nothing.
     async fn next(&mut self) -> Option<Heard>;
+
+    /// The same with what else has come already, in order, up to `limit`: who hears much wakes up
+    /// seldom. Empty when the bus is gone.
+    async fn next_many(&mut self, limit: usize) -> Vec<Heard> {
+        debug_assert!(limit > 0, "who wants nothing hears nothing");
+        self.next().await.into_iter().collect()
+    }
 }
 
 /// What a watcher of a topic hears.

@@ -16,6 +16,8 @@ use super::{Memory, lock};
 pub(super) struct People {
     persons: HashMap<PersonId, Person>,
     contacts: HashMap<SessionId, Contact>,
+    /// Whose address it is in a campaign, without case.
+    addresses: HashMap<(CampaignId, String), SessionId>,
     links: HashMap<String, Link>,
     http_sessions: HashMap<String, HttpSession>,
 }
@@ -48,15 +50,14 @@ impl People {
     }
 
     fn save_contact(&mut self, contact: Contact) -> Result<(), PeopleError> {
-        let email = contact.email.to_lowercase();
-        let taken = self.contacts.values().any(|other| {
-            other.session != contact.session
-                && other.campaign == contact.campaign
-                && other.email.to_lowercase() == email
-        });
-        if taken {
+        let taken = self.addresses.get(&address(&contact));
+        if taken.is_some_and(|other| *other != contact.session) {
             return Err(PeopleError::EmailTaken);
         }
+        if let Some(before) = self.contacts.get(&contact.session) {
+            self.addresses.remove(&address(before));
+        }
+        self.addresses.insert(address(&contact), contact.session);
         self.contacts.insert(contact.session, contact);
         Ok(())
     }
@@ -80,10 +81,16 @@ impl People {
     }
 
     fn erase_contact(&mut self, session: SessionId) {
-        self.contacts.remove(&session);
+        if let Some(contact) = self.contacts.remove(&session) {
+            self.addresses.remove(&address(&contact));
+        }
         self.links.retain(|_, link| link.opens != Opens::Session(session));
         self.http_sessions.retain(|_, signed_in| signed_in.who != Who::Candidate(session));
     }
+}
+
+fn address(contact: &Contact) -> (CampaignId, String) {
+    (contact.campaign, contact.email.to_lowercase())
 }
 
 #[async_trait]
@@ -131,6 +138,11 @@ impl ports::People for Memory {
 
     async fn contacts(&self, campaign: CampaignId) -> Result<Vec<Contact>, Unavailable> {
         Ok(lock(&self.people).contacts(campaign))
+    }
+
+    async fn contacts_of(&self, sessions: &[SessionId]) -> Result<Vec<Contact>, Unavailable> {
+        let people = lock(&self.people);
+        Ok(sessions.iter().filter_map(|session| people.contacts.get(session)).cloned().collect())
     }
 
     async fn save_link(&self, link: Link) -> Result<(), Unavailable> {

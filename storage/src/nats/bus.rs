@@ -322,4 +322,8 @@ impl Subscription for Watcher {
     async fn next(&mut self) -> Option<Heard> {
         self.here.next().await
     }
+
+    async fn next_many(&mut self, limit: usize) -> Vec<Heard> {
+        self.here.next_many(limit).await
+    }
 }

@@ -54,6 +54,10 @@ const CONTACTS: &str = "
     SELECT session, campaign, email, name, alias FROM contacts
     WHERE campaign = $1 ORDER BY name, session";
 
+const CONTACTS_OF: &str = "
+    SELECT session, campaign, email, name, alias FROM contacts
+    WHERE session IN (SELECT json_array_elements_text($1::json))";
+
 const SAVE_LINK: &str = "
     INSERT INTO links (code, campaign, session, created_at, expires_at, revoked_at)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -131,6 +135,10 @@ impl People for Postgres {
 
     async fn contacts(&self, campaign: CampaignId) -> Result<Vec<Contact>, Unavailable> {
         self.all(CONTACTS, campaign.to_string()).await
+    }
+
+    async fn contacts_of(&self, sessions: &[SessionId]) -> Result<Vec<Contact>, Unavailable> {
+        self.all(CONTACTS_OF, serde_json::json!(sessions).to_string()).await
     }
 
     async fn save_link(&self, link: Link) -> Result<(), Unavailable> {

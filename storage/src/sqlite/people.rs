@@ -50,6 +50,10 @@ const CONTACTS: &str = "
     SELECT session, campaign, email, name, alias FROM contacts
     WHERE campaign = ?1 ORDER BY name, session";
 
+const CONTACTS_OF: &str = "
+    SELECT session, campaign, email, name, alias FROM contacts
+    WHERE session IN (SELECT value FROM json_each(?1))";
+
 const SAVE_LINK: &str = "
     INSERT OR REPLACE INTO links (code, campaign, session, created_at, expires_at, revoked_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -121,6 +125,10 @@ impl People for Sqlite {
 
     async fn contacts(&self, campaign: CampaignId) -> Result<Vec<Contact>, Unavailable> {
         self.all(CONTACTS, campaign.to_string()).await
+    }
+
+    async fn contacts_of(&self, sessions: &[SessionId]) -> Result<Vec<Contact>, Unavailable> {
+        self.all(CONTACTS_OF, serde_json::json!(sessions).to_string()).await
     }
 
     async fn save_link(&self, link: Link) -> Result<(), Unavailable> {

@@ -113,6 +113,7 @@ every_store! {
         all_accounts_come_by_name_with_their_links,
         a_contact_is_unique_in_its_campaign,
         contacts_come_by_name,
+        contacts_are_read_by_session,
         links_come_oldest_first,
         a_browser_signs_in_and_out,
         erasing_a_contact_takes_its_links_and_sign_ins;

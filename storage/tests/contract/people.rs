@@ -92,6 +92,19 @@ pub(crate) async fn contacts_come_by_name(store: Arc<impl Store>) {
     assert_eq!(store.contacts(CampaignId::from_u128(2)).await.unwrap(), []);
 }
 
+pub(crate) async fn contacts_are_read_by_session(store: Arc<impl Store>) {
+    for n in 1..=3 {
+        store.save_contact(contact(n, &format!("{n}@example.org"), "Ada")).await.unwrap();
+    }
+    store.erase_contact(SessionId::from_u128(2)).await.unwrap();
+    let asked = [3, 2, 1, 9].map(SessionId::from_u128);
+    let mut found: Vec<_> =
+        store.contacts_of(&asked).await.unwrap().into_iter().map(|one| one.session).collect();
+    found.sort();
+    assert_eq!(found, [1, 3].map(SessionId::from_u128));
+    assert_eq!(store.contacts_of(&[]).await.unwrap(), []);
+}
+
 pub(crate) async fn links_come_oldest_first(store: Arc<impl Store>) {
     let old = link("z", 5, Opens::Session(SessionId::from_u128(1)));
     let new = Link { expires_at: Some(At(90)), ..link("a", 9, Opens::Wall) };
