@@ -3,18 +3,16 @@
 
 mod boards;
 mod intake;
+mod monitor;
 mod pass;
 mod presence;
+mod reread;
 mod ring;
 mod rows;
 mod standings;
 mod wall;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::OnceCell, collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
@@ -22,31 +20,33 @@ use domain::{
     frame::RowsFrame,
     ids::{CampaignId, SessionId},
     people::Contact,
-    ports::Published,
+    ports::{Heard, Published},
     rows::{Topic, Window},
     session::{Sitting, TypingRow},
     stream::Stream,
 };
+use foldhash::fast::FixedState;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, rpc::CallResult};
 use tokio::task::JoinSet;
 
 pub use self::{
     boards::Boards,
+    monitor::Watching,
     pass::{pass, tell_gateways},
     presence::{Here, ROLL_EVERY, Roll},
     ring::Ring,
     standings::Standings,
     wall::Place,
 };
-use self::{presence::Presences, wall::Wall};
+use self::{monitor::Monitor, presence::Presences, reread::Reading, wall::Wall};
 use crate::{deps::Deps, epochs::Epochs};
 
-/// How often what changed is sent.
-const FLUSH: Duration = Duration::from_millis(200);
-/// The same for a wall, where one change moves many rows, in many places.
-const FLUSH_WALL: Duration = Duration::from_millis(250);
+/// How often what changed is put where it belongs, and sent.
+const FLUSH: Duration = Duration::from_millis(250);
 /// How often everything is read again, in case a frame was lost.
 const REREAD: Duration = Duration::from_secs(15);
+/// How many frames it is told with one message, if so many have come.
+const AT_ONCE: usize = 256;
 
 /// A board; it stops when nobody holds it any more.
 pub struct Board(ActorRef<Msg>);
@@ -100,13 +100,15 @@ impl Board {
 
 /// What a board is told.
 pub(crate) enum Msg {
-    Changed(Arc<Published>),
+    Changed(Vec<Heard>),
+    MonitorWatched,
+    MonitorLeft,
     Read(Topic, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
     ReadWindow(Window, (u64, u64), RpcReplyPort<Vec<Arc<Published>>>),
     Place(SessionId, u64, RpcReplyPort<Place>),
     Flush,
-    FlushWall,
     Reread,
+    ReadPage,
 }
 
 /// Behaviour only.
@@ -119,36 +121,58 @@ struct State {
     row: Option<CampaignRow>,
     row_seq: u64,
     queue: Option<Bytes>,
-    people: BTreeMap<SessionId, Seen>,
-    contacts_are_old: bool,
-    /// Whose row, and whose presence, changed since the last flush.
-    changed: BTreeSet<SessionId>,
-    stirred: BTreeSet<SessionId>,
-    heading_changed: bool,
+    people: HashMap<SessionId, Seen, FixedState>,
+    /// What was heard of candidates since the last flush.
+    come: Vec<Come>,
+    /// Whose names are to be read.
+    unnamed: Vec<SessionId>,
+    /// Where reading anew is, if it is at work, and whether it is to begin once more.
+    reading: Option<Reading>,
+    reads_again: bool,
     presences: Presences,
-    monitor: Ring,
-    /// Whose results or name changed since the wall was last sent.
-    wall_changed: BTreeSet<SessionId>,
-    wall_heading_changed: bool,
+    monitor: Monitor,
+    /// Whose results or name changed since they were last ranked, each once.
+    unranked: Vec<SessionId>,
+    /// Whether the wall may look different from how it was last sent.
+    wall_is_old: bool,
     standings: Standings,
     wall: Wall,
     epochs: Arc<Epochs>,
     _changes: JoinSet<()>,
 }
 
-/// One candidate, as far as it is known.
+/// A candidate's row as it came.
+struct Come {
+    session: SessionId,
+    seq: u64,
+    /// `None` for a row that is gone; not kept either where nobody reads more than the sitting.
+    row: Option<Bytes>,
+    sitting: Option<Arc<Sitting>>,
+}
+
+/// One candidate, as far as it is known: what each of their rows changes. It is kept small, since of
+/// 100,000 none is in the processor's cache.
 #[derive(Default)]
 struct Seen {
     seq: u64,
-    /// The row `CandidateRow` as it is stored, read when the monitor is told.
-    candidate: Option<Bytes>,
-    sitting: Option<Arc<Sitting>>,
-    tags: Vec<String>,
+    sitting: Option<Sitting>,
     is_invited: bool,
+    is_named: bool,
+    /// Whether they are in `unranked`.
+    is_unranked: bool,
+    /// Their row of the wall with its key, once somebody looks at it.
+    wall: OnceCell<Option<Box<(String, Bytes)>>>,
+    about: Box<About>,
+}
+
+/// What else is known of them.
+#[derive(Default)]
+struct About {
+    /// The row `CandidateRow` as it is stored, while somebody watches the monitor.
+    candidate: Option<Bytes>,
+    tags: Vec<String>,
     invited_seq: u64,
     contact: Option<Contact>,
-    /// Their row of the wall with its key, while they are on it.
-    wall: Option<(String, Bytes)>,
     typing: Option<TypingRow>,
 }
 
@@ -168,9 +192,12 @@ impl Actor for Joiner {
             let mut subscription = deps.bus.subscribe(topic);
             let myself = myself.clone();
             changes.spawn(async move {
-                while let Some(heard) = subscription.next().await {
-                    let msg = heard.frame().map_or(Msg::Reread, Msg::Changed);
-                    myself.cast(msg).ok();
+                loop {
+                    let heard = subscription.next_many(AT_ONCE).await;
+                    if heard.is_empty() {
+                        break;
+                    }
+                    myself.cast(Msg::Changed(heard)).ok();
                 }
             });
         }
@@ -180,15 +207,15 @@ impl Actor for Joiner {
             row: None,
             row_seq: 0,
             queue: None,
-            people: BTreeMap::new(),
-            contacts_are_old: true,
-            changed: BTreeSet::new(),
-            stirred: BTreeSet::new(),
-            heading_changed: true,
+            people: HashMap::default(),
+            come: vec![],
+            unnamed: vec![],
+            reading: None,
+            reads_again: false,
             presences: Presences::default(),
-            monitor: Ring::new(Topic::Monitor(campaign), epoch),
-            wall_changed: BTreeSet::new(),
-            wall_heading_changed: true,
+            monitor: Monitor::default(),
+            unranked: vec![],
+            wall_is_old: true,
             standings: Standings::default(),
             wall: Wall::new(campaign, epoch),
             epochs,
@@ -198,21 +225,21 @@ impl Actor for Joiner {
         tell_gateways(&state.deps, format!("roll_call.{campaign}"), &());
         state.reread().await?;
         state.flush().await;
-        state.flush_wall();
         myself.send_interval(FLUSH, || Msg::Flush);
-        myself.send_interval(FLUSH_WALL, || Msg::FlushWall);
         myself.send_interval(REREAD, || Msg::Reread);
         Ok(state)
     }
 
     async fn handle(
         &self,
-        _myself: ActorRef<Msg>,
+        myself: ActorRef<Msg>,
         msg: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match msg {
-            Msg::Changed(published) => state.take_in(&published),
+            Msg::Changed(heard) => state.hear(heard, &myself),
+            Msg::MonitorWatched => state.monitor_watched(&myself).await,
+            Msg::MonitorLeft => state.monitor_left(),
             Msg::Read(topic, after, reply) => {
                 let frames = state.read(topic, after);
                 reply.send(frames).ok();
@@ -225,14 +252,8 @@ impl Actor for Joiner {
                 reply.send(state.place(session, seen)).ok();
             }
             Msg::Flush => state.flush().await,
-            Msg::FlushWall => state.flush_wall(),
-            Msg::Reread => {
-                // No event tells of a new name.
-                state.contacts_are_old = true;
-                if let Err(error) = state.reread().await {
-                    tracing::warn!(%error, "a board could not read");
-                }
-            }
+            Msg::Reread => state.begin_reading(&myself),
+            Msg::ReadPage => state.read_next(&myself).await,
         }
         Ok(())
     }
@@ -242,26 +263,30 @@ impl Actor for Joiner {
         _myself: ActorRef<Msg>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        for ring in [&state.monitor, state.wall.first()] {
-            state.deps.heads.forget(ring.topic(), ring.epoch());
-        }
+        state.forget(state.monitor.ring.as_ref());
+        state.forget(Some(state.wall.first()));
         Ok(())
     }
 }
 
 impl State {
     async fn flush(&mut self) {
-        if std::mem::take(&mut self.contacts_are_old) {
-            self.read_contacts().await;
-        }
+        self.read_names().await;
         let gone = self.presences.expire(self.deps.clock.now());
-        self.stirred.extend(gone);
-        let monitor = self.monitor_changes();
-        self.changed.clear();
-        self.stirred.clear();
-        self.heading_changed = false;
-        let frames = self.monitor.push(monitor);
-        self.publish(frames);
+        self.monitor.stir(gone);
+        self.settle();
+        self.flush_monitor();
+        self.flush_wall();
+    }
+
+    fn monitor_topic(&self) -> Topic {
+        Topic::Monitor(self.campaign)
+    }
+
+    fn forget(&self, ring: Option<&Ring>) {
+        if let Some(ring) = ring {
+            self.deps.heads.forget(ring.topic(), ring.epoch());
+        }
     }
 
     fn publish(&self, frames: Vec<Arc<Published>>) {
@@ -272,35 +297,8 @@ impl State {
         }
     }
 
-    fn change(&mut self, session: SessionId) {
-        self.changed.insert(session);
-        self.wall_changed.insert(session);
-    }
-
-    async fn read_contacts(&mut self) {
-        match self.deps.people.contacts(self.campaign).await {
-            Ok(contacts) => {
-                let mut contacts: HashMap<SessionId, Contact> =
-                    contacts.into_iter().map(|contact| (contact.session, contact)).collect();
-                // Who was erased has no name any more.
-                for (session, seen) in &mut self.people {
-                    let contact = contacts.remove(session);
-                    if seen.contact != contact {
-                        seen.contact = contact;
-                        self.changed.insert(*session);
-                        self.wall_changed.insert(*session);
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a board could not read its candidates");
-                self.contacts_are_old = true;
-            }
-        }
-    }
-
     fn read(&mut self, topic: Topic, after: (u64, u64)) -> Vec<Arc<Published>> {
-        if topic != self.monitor.topic() {
+        if topic != self.monitor_topic() {
             return self.read_window(Window::default(), after);
         }
         self.monitor.read(after)

@@ -1,4 +1,4 @@
-//! What a board takes in: rows as they are committed, and now and then everything anew.
+//! What a board takes in: rows as they are committed.
 
 use std::sync::Arc;
 
@@ -6,64 +6,48 @@ use bytes::Bytes;
 use domain::{
     campaign::{CampaignRow, InvitedRow},
     ids::SessionId,
-    ports::{Published, RowQuery, Unavailable},
-    rows::Topic,
+    ports::{Heard, Published},
     session::Sitting,
-    stream::Stream,
 };
+use ractor::ActorRef;
 
 use super::{
-    State,
+    Come, Msg, Seen, State,
     rows::{json, parsed},
 };
 
-/// How many rows are read at once.
-const PAGE: usize = 1_000;
-
 /// One row, from the store or from the bus.
-struct Told<'a> {
-    key: &'a str,
-    seq: u64,
-    value: Option<&'a Bytes>,
+pub(super) struct Told<'a> {
+    pub(super) key: &'a str,
+    pub(super) seq: u64,
+    pub(super) value: Option<&'a Bytes>,
     /// What it says of a sitting, if that need not be read from it.
-    sitting: Option<&'a Arc<Sitting>>,
+    pub(super) sitting: Option<&'a Arc<Sitting>>,
 }
 
 impl State {
-    pub(super) async fn reread(&mut self) -> Result<(), Unavailable> {
-        for topic in [Topic::Of(Stream::Campaign(self.campaign)), Topic::Candidates(self.campaign)]
-        {
-            let mut after_key = None;
-            loop {
-                // With what is gone, so that a lost removal is made up for.
-                let query = RowQuery { topic, after_key, changed_after: Some(0), limit: PAGE };
-                let rows = self.deps.store.rows(query).await?;
-                for row in &rows {
-                    let value = row.value.as_ref();
-                    self.take_in_row(&Told { key: &row.key, seq: row.seq, value, sitting: None });
-                }
-                after_key = rows.last().map(|row| row.key.clone());
-                if rows.len() < PAGE {
-                    break;
-                }
+    pub(super) fn hear(&mut self, heard: Vec<Heard>, myself: &ActorRef<Msg>) {
+        for heard in heard {
+            match heard {
+                Heard::Frame(published) => self.take_in(&published),
+                Heard::Gap => self.begin_reading(myself),
             }
         }
-        Ok(())
     }
 
-    pub(super) fn take_in(&mut self, published: &Published) {
+    fn take_in(&mut self, published: &Published) {
         let (seq, sitting) = (published.frame.seq, published.sitting.as_ref());
         for (key, value) in &published.frame.rows {
             self.take_in_row(&Told { key, seq, value: value.as_ref(), sitting });
         }
     }
 
-    fn take_in_row(&mut self, told: &Told<'_>) {
+    pub(super) fn take_in_row(&mut self, told: &Told<'_>) {
         match told.key.split_once('.') {
             Some(("gate", id)) => {
                 let Some(roll) = parsed(told.value) else { return };
                 let changed = self.presences.take(id, roll, self.deps.clock.now());
-                self.stirred.extend(changed);
+                self.monitor.stir(changed);
             }
             Some((kind, id)) => {
                 if let Ok(session) = id.parse() {
@@ -73,7 +57,7 @@ impl State {
             None if told.key == "campaign" => self.take_in_campaign(told),
             None if told.key == "queue" => {
                 self.queue = told.value.cloned();
-                self.heading_changed = true;
+                self.monitor.heading_changed = true;
             }
             None => {
                 if let Ok(session) = told.key.parse() {
@@ -85,34 +69,50 @@ impl State {
 
     fn take_in_of(&mut self, kind: &str, session: SessionId, told: &Told<'_>) {
         let seen = self.people.entry(session).or_default();
+        let about = &mut seen.about;
         match kind {
             "typing" => {
-                seen.typing = parsed(told.value);
-                self.stirred.insert(session);
+                about.typing = parsed(told.value);
+                self.monitor.stir([session]);
             }
-            "candidate" if seen.invited_seq <= told.seq => {
-                seen.invited_seq = told.seq;
+            "candidate" if about.invited_seq <= told.seq => {
+                about.invited_seq = told.seq;
                 let invited: Option<InvitedRow> = parsed(told.value);
                 let tags = invited.as_ref().map(|row| row.tags.clone()).unwrap_or_default();
-                if seen.is_invited != invited.is_some() || seen.tags != tags {
-                    (seen.is_invited, seen.tags) = (invited.is_some(), tags);
-                    self.contacts_are_old = true;
-                    self.change(session);
+                if seen.is_invited != invited.is_some() || about.tags != tags {
+                    (seen.is_invited, about.tags) = (invited.is_some(), tags);
+                    self.unnamed.push(session);
+                    seen.unrank(session, &mut self.unranked);
+                    self.monitor.change(session);
                 }
             }
             _ => {}
         }
     }
 
+    /// Only noted: thousands at once are put where they belong together.
     fn take_in_candidate(&mut self, session: SessionId, told: &Told<'_>) {
-        let seen = self.people.entry(session).or_default();
-        if seen.seq < told.seq {
-            seen.seq = told.seq;
-            seen.candidate = told.value.cloned();
-            let read = |row: &Bytes| Sitting::read(row).map(Arc::new);
-            seen.sitting = told.value.and_then(|row| told.sitting.cloned().or_else(|| read(row)));
-            self.change(session);
+        let sitting = told.sitting.cloned();
+        let is_read = sitting.is_none() || self.monitor.ring.is_some();
+        let row = told.value.filter(|_| is_read).cloned();
+        self.come.push(Come { session, seq: told.seq, row, sitting });
+    }
+
+    /// Takes in the rows that have come, and ranks all who changed.
+    pub(super) fn settle(&mut self) {
+        let is_watched = self.monitor.ring.is_some();
+        for come in self.come.drain(..) {
+            let seen = self.people.entry(come.session).or_default();
+            let is_new = seen.seq < come.seq
+                || (is_watched && seen.seq == come.seq && seen.about.candidate.is_none());
+            if is_new {
+                seen.take_in(&come);
+                seen.about.candidate = come.row.filter(|_| is_watched);
+                seen.unrank(come.session, &mut self.unranked);
+                self.monitor.change(come.session);
+            }
         }
+        self.rank();
     }
 
     fn take_in_campaign(&mut self, told: &Told<'_>) {
@@ -123,11 +123,34 @@ impl State {
         let row: Option<CampaignRow> = parsed(told.value);
         // The settings say how the wall names people.
         if self.row.as_ref().map(|row| &row.settings) != row.as_ref().map(|row| &row.settings) {
-            self.wall_changed.extend(self.people.keys());
+            for (session, seen) in &mut self.people {
+                seen.unrank(*session, &mut self.unranked);
+            }
         }
         let is_other = json(&row) != json(&self.row);
-        self.heading_changed |= is_other;
-        self.wall_heading_changed |= is_other;
+        self.monitor.heading_changed |= is_other;
+        self.wall_is_old |= is_other;
         self.row = row;
+    }
+}
+
+impl Seen {
+    /// In the memory that they have: of 100,000 each piece given back is one more that has to be
+    /// fetched first.
+    fn take_in(&mut self, come: &Come) {
+        self.seq = come.seq;
+        let read = || come.row.as_ref().and_then(|row| Sitting::read(row));
+        match (&come.sitting, &mut self.sitting) {
+            (Some(told), Some(own)) => own.set(told),
+            (Some(told), own) => *own = Some(Sitting::clone(told)),
+            (None, own) => *own = read(),
+        }
+    }
+
+    /// Is put where it belongs when all who changed are.
+    pub(super) fn unrank(&mut self, session: SessionId, unranked: &mut Vec<SessionId>) {
+        if !std::mem::replace(&mut self.is_unranked, true) {
+            unranked.push(session);
+        }
     }
 }

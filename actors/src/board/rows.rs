@@ -99,19 +99,19 @@ struct WallQuestion {
 impl State {
     pub(super) fn monitor_changes(&self) -> Vec<Change> {
         let mut rows = vec![];
-        if self.heading_changed {
+        if self.monitor.heading_changed {
             rows.extend(self.row.iter().map(|row| ("campaign".to_owned(), Some(json(row)))));
             rows.extend(self.queue.iter().map(|row| ("queue".to_owned(), Some(row.clone()))));
         }
         let connected = self.presences.connected();
         rows.push(("present".to_owned(), Some(json(&Present { connected }))));
-        for (session, seen) in self.seen(&self.changed) {
+        for (session, seen) in self.seen(&self.monitor.changed) {
             rows.push((format!("c.{session}"), seen.view()));
         }
-        let stirred = self.changed.union(&self.stirred).copied().collect();
+        let stirred = self.monitor.changed.union(&self.monitor.stirred).copied().collect();
         for (session, seen) in self.seen(&stirred) {
             let link = self.presences.of(*session);
-            let is_there = seen.is_shown() && (link.is_some() || seen.typing.is_some());
+            let is_there = seen.is_shown() && (link.is_some() || seen.about.typing.is_some());
             rows.push((format!("p.{session}"), is_there.then(|| json(&seen.presence(link)))));
         }
         rows
@@ -130,20 +130,18 @@ impl State {
         (settings.wall != WallNames::Off).then(|| json(&about))
     }
 
-    /// Puts those who changed where they belong now. Answers whether the wall may look different.
-    pub(super) fn rank_changed(&mut self) -> bool {
-        let changed = std::mem::take(&mut self.wall_changed);
-        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return false };
+    /// Puts those who changed where they belong now.
+    pub(super) fn rank(&mut self) {
+        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return };
+        self.wall_is_old |= !self.unranked.is_empty();
         let (people, rules) = (&mut self.people, settings.wall_rules);
-        let results = changed.iter().filter_map(|session| {
-            let seen = people.get_mut(session)?;
-            let results = seen.wall_results(settings);
-            let row = results.and_then(|results| seen.wall_row(results, settings));
-            seen.wall = row.map(|row| (wall_key(*session), json(&row)));
-            Some((*session, results.map(|one| one.by(rules))))
+        let results = self.unranked.drain(..).filter_map(|session| {
+            let seen = people.get_mut(&session)?;
+            seen.is_unranked = false;
+            seen.wall.take();
+            Some((session, seen.wall_results(settings).map(|one| one.by(rules))))
         });
         self.standings.put(results);
-        !changed.is_empty()
     }
 
     fn rules(&self) -> WallRules {
@@ -158,7 +156,7 @@ impl State {
 
     /// The rows of people who stand one after the other, and where that is.
     pub(super) fn wall_rows(&self, ranked: &[Ranked<SessionId>]) -> Vec<(String, Bytes)> {
-        let row = |one: &Ranked<SessionId>| self.people.get(&one.key)?.wall.clone();
+        let row = |one: &Ranked<SessionId>| self.wall_row(one.key);
         let window = ranked.first().and_then(|first| {
             let from = self.standings.ranking().place(&first.key)?;
             Some((
@@ -167,6 +165,13 @@ impl State {
             ))
         });
         ranked.iter().filter_map(row).chain(window).collect()
+    }
+
+    /// Written when somebody looks at it first: of 100,000 hardly anybody is looked at.
+    fn wall_row(&self, session: SessionId) -> Option<(String, Bytes)> {
+        let (seen, settings) = (self.people.get(&session)?, &self.row.as_ref()?.settings);
+        let write = || Some(Box::new((wall_key(session), json(&seen.wall_row(settings)?))));
+        seen.wall.get_or_init(write).as_deref().cloned()
     }
 
     fn seen<'a>(
@@ -180,9 +185,9 @@ impl State {
 impl Seen {
     /// `None` for who is no longer in the campaign.
     fn view(&self) -> Option<Bytes> {
-        let candidate = parsed(self.candidate.as_ref()).filter(|_| self.is_shown())?;
-        let name = self.contact.as_ref().map_or("", |contact| &contact.name);
-        Some(json(&CandidateView { name, tags: &self.tags, candidate }))
+        let candidate = parsed(self.about.candidate.as_ref()).filter(|_| self.is_shown())?;
+        let name = self.about.contact.as_ref().map_or("", |contact| &contact.name);
+        Some(json(&CandidateView { name, tags: &self.about.tags, candidate }))
     }
 
     /// Who has started and was removed stays to be seen.
@@ -191,25 +196,25 @@ impl Seen {
     }
 
     fn presence(&self, link: Option<Link>) -> Presence {
-        let typed_at = self.typing.map(|typing| typing.at);
+        let typed_at = self.about.typing.map(|typing| typing.at);
         Presence {
             connected: link.is_some_and(Link::is_connected),
             heard_at: link.map(|link| link.at).max(typed_at),
             rtt_ms: link.and_then(|link| link.rtt_ms),
             typed_at,
-            edits: self.typing.map_or(0, |typing| typing.edits),
+            edits: self.about.typing.map_or(0, |typing| typing.edits),
         }
     }
 
     /// `None` for who is not on the wall.
     fn wall_results(&self, settings: &Settings) -> Option<Results> {
         let sitting = self.sitting.as_ref().filter(|_| self.is_invited)?;
-        let is_named = settings.wall != WallNames::Off && self.contact.is_some();
+        let is_named = settings.wall != WallNames::Off && self.is_named;
         sitting.results(settings.wall_frozen_at, settings.wall_rules).filter(|_| is_named)
     }
 
-    fn wall_row(&self, results: Results, settings: &Settings) -> Option<WallRow> {
-        let sitting = self.sitting.as_ref()?;
+    fn wall_row(&self, settings: &Settings) -> Option<WallRow> {
+        let (results, sitting) = (self.wall_results(settings)?, self.sitting.as_ref()?);
         let started_at = sitting.started_at?;
         let question = |(question, shown): (&QuestionScore, Shown)| WallQuestion {
             score: shown.score,
@@ -221,7 +226,7 @@ impl Seen {
         let shown = sitting.questions.iter().zip(sitting.shown(settings.wall_frozen_at));
         let Results { score, solved, minutes, since } = results;
         Some(WallRow {
-            name: wall_name(settings.wall, self.contact.as_ref())?,
+            name: wall_name(settings.wall, self.about.contact.as_ref())?,
             started_at,
             score,
             solved,

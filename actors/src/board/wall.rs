@@ -67,14 +67,12 @@ impl Wall {
 }
 
 impl State {
-    /// Ranks who changed, and makes the next frames of each window. At most four times a second.
+    /// Makes the next frames of each window, four times a second at most.
     pub(super) fn flush_wall(&mut self) {
         self.wall.others.retain(|_, other| other.asked_at.elapsed() < KEPT);
-        let moved = self.rank_changed();
-        if !moved && !std::mem::take(&mut self.wall_heading_changed) {
+        if !std::mem::take(&mut self.wall_is_old) {
             return;
         }
-        self.wall_heading_changed = false;
         self.wall.version += 1;
         let rows = self.window_rows(Window::default());
         let frames = self.wall.first.become_these(rows);

@@ -1,10 +1,12 @@
 //! Boards: a campaign's monitor and wall, for whoever watches.
 
+mod monitor;
+mod presence;
 mod rules;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use actors::board::{Board, Here, Roll, pass};
+use actors::board::{Board, Here, Roll, Watching, pass};
 use domain::{
     at::Ms,
     campaign::{self, Settings, WallNames},
@@ -31,6 +33,8 @@ const WALL: Topic = Topic::Wall(OF);
 struct Page {
     rows: BTreeMap<String, serde_json::Value>,
     after: (u64, u64),
+    /// Whoever looks at a monitor watches it.
+    _watching: Option<Watching>,
 }
 
 impl Page {
@@ -56,7 +60,8 @@ impl Page {
     }
 
     async fn read(board: &Board, topic: Topic) -> Self {
-        let mut page = Self::default();
+        let watching = (topic == MONITOR).then(|| board.watch_monitor());
+        let mut page = Self { _watching: watching, ..Self::default() };
         page.take_in(&board.read(topic, (0, 0)).await.unwrap());
         page
     }
@@ -145,6 +150,7 @@ async fn a_page_resumes_where_it_was_and_begins_anew_on_another_epoch() {
     drop(board);
     let board = world.node().board(OF).await.unwrap();
     assert_eq!(world.now(), before);
+    let _watching = board.watch_monitor();
     let frames = board.read(MONITOR, page.after).await.unwrap();
     assert!(frames[0].frame.reset && frames[0].frame.epoch > page.after.0);
     let rows = page.rows.clone();
@@ -227,6 +233,24 @@ async fn a_board_that_lost_every_frame_converges_by_reading_again() {
     assert_eq!(row(1_000).unwrap()["candidate"]["status"], "test_in_process");
     assert!(row(1_001).is_none() && row(1_003).is_some());
     assert_eq!(row(1_002).unwrap()["name"], "");
+}
+
+/// More candidates than are read at once.
+#[tokio::test(start_paused = true)]
+async fn a_board_reads_again_page_by_page_and_has_everybody_from_its_first_answer_on() {
+    let world = world(1_100).await;
+    let board = world.node().board(OF).await.unwrap();
+    let mut page = Page::read(&board, MONITOR).await;
+    assert_eq!(page.count("c."), 1_100);
+    assert!(page.rows.iter().all(|(key, row)| !key.starts_with("c.") || row["name"] != ""));
+    world.bus.lose(true);
+    for n in [1_000, 2_099] {
+        let remove = campaign::Command::Remove { session: id(n) };
+        world.done(campaign(1), to_campaign(remove)).await;
+    }
+    sleep(Ms(16_000)).await;
+    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
+    assert_eq!(page.count("c."), 1_098);
 }
 
 #[tokio::test(start_paused = true)]
@@ -371,58 +395,4 @@ async fn a_wall_sends_at_most_four_frames_a_second_however_much_happens() {
     }
     let most = usize::try_from(took.0 * 4 / 1_000).unwrap() + 2;
     assert!((10..=most).contains(&seen.len()), "{} of at most {most}", seen.len());
-}
-
-/// Who is connected, by what the monitor shows; and how many, by what it counts.
-async fn connected(board: &Board) -> (Vec<u128>, u64) {
-    let page = Page::read(board, MONITOR).await;
-    let is_here = |n: &u128| {
-        let row = page.rows.get(&format!("p.{}", id(*n)));
-        row.is_some_and(|row| row["connected"] == true)
-    };
-    let count = page.rows["present"]["connected"].as_u64().unwrap();
-    ((1_000..1_010).filter(is_here).collect(), count)
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_connected_is_right_within_two_seconds_and_counted_once_over_all_gateways() {
-    let world = world(3).await;
-    let board = world.node().board(OF).await.unwrap();
-    tell(&world, "one", 1, false, &[1_000, 1_001], &[]);
-    tell(&world, "two", 1, false, &[1_001], &[]);
-    sleep(Ms(500)).await;
-    assert_eq!(connected(&board).await, (vec![1_000, 1_001], 2));
-    tell(&world, "one", 2, false, &[], &[1_000, 1_001]);
-    sleep(Ms(500)).await;
-    assert_eq!(connected(&board).await, (vec![1_001], 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_gateway_that_died_is_forgotten_with_its_people_and_a_lost_message_is_made_up_for() {
-    let world = world(3).await;
-    let board = world.node().board(OF).await.unwrap();
-    tell(&world, "one", 1, true, &[1_000], &[]);
-    tell(&world, "two", 1, true, &[1_001], &[]);
-    sleep(Ms(500)).await;
-    world.bus.lose(true);
-    tell(&world, "two", 2, false, &[1_002], &[1_001]);
-    world.bus.lose(false);
-    for n in 3..6 {
-        sleep(Ms(5_000)).await;
-        tell(&world, "two", n, true, &[1_002], &[]);
-    }
-    sleep(Ms(500)).await;
-    assert_eq!(connected(&board).await, (vec![1_002], 1), "one has died, two was heard again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_board_that_begins_asks_all_gateways_who_is_there() {
-    let world = world(1).await;
-    let mut asked = world.deps.bus.subscribe(Topic::Gateways);
-    let board = world.node().board(OF).await.unwrap();
-    let frame = asked.next().await.unwrap().frame().unwrap();
-    assert_eq!(frame.frame.rows[0].0, format!("roll_call.{OF}"));
-    tell(&world, "one", 7, true, &[1_000], &[]);
-    sleep(Ms(500)).await;
-    assert_eq!(connected(&board).await, (vec![1_000], 1));
 }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use actors::{board::Board, journal::STREAM_EPOCH};
+use actors::{
+    board::{Board, Watching},
+    journal::STREAM_EPOCH,
+};
 use bytes::Bytes;
 use domain::{
     frame::RowsFrame,
@@ -33,8 +36,14 @@ pub(super) struct Source {
     part: Part,
     around: Option<Around>,
     /// Kept at work as long as somebody watches.
-    board: Mutex<Option<Arc<Board>>>,
+    board: Mutex<Option<Held>>,
     whole: Mutex<Option<Whole>>,
+}
+
+/// A board, and its monitor if that is what is watched.
+struct Held {
+    board: Arc<Board>,
+    _watching: Option<Watching>,
 }
 
 /// A reading of everything, as it goes over sockets: who comes back with all others shares it.
@@ -70,7 +79,7 @@ impl Source {
     /// Whether the board that was read from is there no more.
     pub(super) fn is_lost(&self) -> bool {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.as_ref().is_some_and(|board| !board.is_alive())
+        board.as_ref().is_some_and(|held| !held.board.is_alive())
     }
 
     /// What changed since `after` (epoch and seq), or everything.
@@ -103,12 +112,14 @@ impl Source {
             return Err(unavailable("no board has this"));
         };
         let board = app.node.board(campaign).await.ok_or_else(|| unavailable("no board"))?;
+        let watching = matches!(self.topic, Topic::Monitor(_)).then(|| board.watch_monitor());
         let frames = match (self.part, &self.around) {
             (_, Some(around)) => around.read(&app, &board, after).await,
             (Part::Rows(window), None) => board.read_window(window, after).await,
             (Part::Whole | Part::Around(_), None) => board.read(self.topic, after).await,
         };
-        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Held { board, _watching: watching });
         frames.ok_or_else(|| unavailable("no board"))
     }
 

@@ -34,6 +34,19 @@ impl Sitting {
         serde_json::from_slice(row).ok()
     }
 
+    /// Is as `other` from now on, in the memory that it has.
+    pub fn set(&mut self, other: &Self) {
+        (self.started_at, self.sealed_at) = (other.started_at, other.sealed_at);
+        self.questions.truncate(other.questions.len());
+        let (both, new) = other.questions.split_at(self.questions.len());
+        for (own, other) in self.questions.iter_mut().zip(both) {
+            let mut marks = std::mem::take(&mut own.marks);
+            marks.clone_from(&other.marks);
+            *own = QuestionScore { marks, ..*other };
+        }
+        self.questions.extend_from_slice(new);
+    }
+
     /// What is told of each question.
     pub fn shown(&self, frozen_at: Option<At>) -> impl Iterator<Item = Shown> {
         self.questions.iter().map(move |one| shown(one, frozen_at, self.sealed_at.is_some()))
@@ -203,7 +216,26 @@ mod tests {
         assert_eq!(shown(&answered, None, true).score.hundredths(), 10);
     }
 
+    fn any_sitting() -> impl Strategy<Value = Sitting> {
+        let marks = prop::collection::vec((0_i64..100, 0_u32..=10), 0..4);
+        let questions = prop::collection::vec((0_u32..3, marks), 0..4);
+        (questions, any::<bool>()).prop_map(|(questions, sealed)| Sitting {
+            started_at: Some(At(0)),
+            sealed_at: sealed.then_some(At(950)),
+            questions: questions.iter().map(|(total, marks)| question(*total, marks)).collect(),
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_sitting_that_is_set_is_as_the_other_whatever_it_was(
+            mut one in any_sitting(),
+            other in any_sitting(),
+        ) {
+            one.set(&other);
+            prop_assert_eq!(one, other);
+        }
+
         #[test]
         fn a_frozen_wall_follows_from_what_was_before_and_from_how_often_it_was_tried_since(
             before in prop::collection::vec((0_i64..100, 0_u32..=10), 0..6),
