@@ -8,8 +8,9 @@
 
 mod ours;
 mod redis;
+mod whole;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 use domain::ids::SessionId;
@@ -18,6 +19,7 @@ use loadtests::figures::{Figure, report};
 use self::{
     ours::{FLUSH, From, Ours},
     redis::Redis,
+    whole::Whole,
 };
 
 /// How many are asked at once, of Redis in one pipeline.
@@ -51,10 +53,12 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
         (0..config.contestants).map(|n| SessionId::derived(&n.to_string())).collect();
     let mut ours = Ours::new(&keys);
     let mut redis = Redis::start(&config.redis, &keys)?;
+    let whole = Whole::start(&keys);
     let all = (0..config.contestants).map(|contestant| drawn(&mut random, contestant));
     let all: Vec<Move> = all.collect();
     ours.play(&all, From::Here, FLUSH).await;
     redis.play(&all)?;
+    whole.play(&Arc::new(all))?;
 
     let mut seen = Seen::default();
     for pair in 0..config.pairs {
@@ -62,7 +66,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
         // Whoever is first has a cooler cache, so they take turns.
         for turn in [pair % 2, 1 - pair % 2] {
             if turn == 0 {
-                seen.ours(&mut ours, &moves).await;
+                seen.ours(&mut ours, &whole, &moves).await?;
             } else {
                 seen.redis(&mut redis, &moves)?;
             }
@@ -79,6 +83,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
 
 /// What both halves of a pair play, all of it, so that both end alike.
 struct Moves {
+    whole: Arc<Vec<Move>>,
     many: Vec<Move>,
     few: Vec<Move>,
     ready: Vec<Move>,
@@ -97,13 +102,22 @@ impl Moves {
             (0..config.moves).map(one).collect()
         };
         let (many, few, ready, foreign) = (draw(), draw(), draw(), draw());
-        Self { many, few, ready, foreign, asked: (0..config.moves).map(|_| any(random)).collect() }
+        let whole = Arc::new(draw());
+        Self {
+            whole,
+            many,
+            few,
+            ready,
+            foreign,
+            asked: (0..config.moves).map(|_| any(random)).collect(),
+        }
     }
 }
 
 /// How many a second.
 #[derive(Default)]
 struct Seen {
+    whole: Rates,
     many: Rates,
     few: Rates,
     ready: Rates,
@@ -112,14 +126,17 @@ struct Seen {
 }
 
 impl Seen {
-    async fn ours(&mut self, ours: &mut Ours, moves: &Moves) {
-        let Moves { many, few, ready, foreign, asked } = moves;
+    async fn ours(&mut self, ours: &mut Ours, board: &Whole, moves: &Moves) -> anyhow::Result<()> {
+        let Moves { whole, many, few, ready, foreign, asked } = moves;
         let count = asked.len();
         self.elsewhere.push(rate(count, ours.play(foreign, From::Elsewhere, FLUSH).await));
         self.ready.ours.push(rate(count, ours.move_all(ready)));
         self.many.ours.push(rate(count, ours.play(many, From::Here, FLUSH).await));
         self.few.ours.push(rate(count, ours.play(few, From::Here, BATCH).await));
         self.ranks.ours.push(rate(count, ours.ask(asked)));
+        self.whole.ours.push(rate(count, board.play(whole)?));
+        ours.play(whole, From::Here, FLUSH).await;
+        Ok(())
     }
 
     fn redis(&mut self, redis: &mut Redis, moves: &Moves) -> anyhow::Result<()> {
@@ -129,11 +146,13 @@ impl Seen {
         self.many.redis.push(rate(count, redis.play(&moves.many)?));
         self.few.redis.push(rate(count, redis.play(&moves.few)?));
         self.ranks.redis.push(rate(count, redis.ask(&moves.asked)?));
+        self.whole.redis.push(rate(count, redis.play(&moves.whole)?));
         Ok(())
     }
 
     fn figures(self) -> Vec<Figure> {
         let mut figures = vec![];
+        figures.extend(self.whole.figures("committed frame to row, the board itself"));
         figures.extend(self.many.figures(&format!("frame to row, {FLUSH} a time")));
         figures.extend(self.few.figures(&format!("frame to row, {BATCH} a time")));
         let elsewhere = middle(self.elsewhere);

@@ -14,13 +14,13 @@ use domain::{
     rows::Topic,
     session::Sitting,
 };
-use serde_json::json;
 use storage::bus::LocalBus;
 use tokio::time::Instant;
 
 use super::{BATCH, Move};
 
-const TOPIC: Topic = Topic::Candidates(CampaignId::from_u128(1));
+pub(super) const CAMPAIGN: CampaignId = CampaignId::from_u128(1);
+const TOPIC: Topic = Topic::Candidates(CAMPAIGN);
 const STARTED_AT: i64 = 1_750_000_000_000;
 
 /// Where a frame comes from: of another node's, the row is all there is.
@@ -48,40 +48,6 @@ impl Ours {
         Self { keys: keys.to_vec(), bus, changes, standings: Standings::default() }
     }
 
-    /// A row as a session of three questions writes it, with its whole history; `from` says whether
-    /// it was written in this process.
-    fn frame(&self, seq: u64, one: &Move, from: From) -> Arc<Published> {
-        let key = self.keys[one.contestant];
-        let at = STARTED_AT + i64::from(one.minutes) * 60_000;
-        let points = f64::from(one.hundredths) / 100.0;
-        let question = |score: f64| {
-            let marks = if score > 0.0 {
-                json!([{ "at": at, "score": score, "all": true }])
-            } else {
-                json!([])
-            };
-            json!({ "score": score, "points": 1_200.0, "passed": 3, "total": 10, "answered": true,
-                "runs": 2, "best_at": (score > 0.0).then_some(at), "marks": marks })
-        };
-        let value = json!({
-            "session": key, "status": "test_in_process", "decline_reason": null, "current": 1,
-            "time_allowed_ms": 18_000_000, "started_at": STARTED_AT,
-            "ends_at": STARTED_AT + 18_000_000, "time_up_at": null, "sealed_at": null,
-            "handed_in": false, "paused_at": null, "shift_ms": 0, "credits": [], "pauses": [],
-            "passed": 3, "total": 30, "score": points,
-            "questions": [question(points), question(0.0), question(0.0)],
-            "last_verdict": { "verdict": "accepted", "cpu_ms": 12, "at": at }, "waiting": [],
-            "edits": 512, "minutes": [12, 9, 14, 3, 0, 7], "seats": 1, "lates": 0,
-            "late_accepted": 0,
-        });
-        let value = Bytes::from(value.to_string());
-        let sitting = Sitting::read(&value).filter(|_| from == From::Here).map(Arc::new);
-        let rows = vec![(key.to_string(), Some(value))];
-        let topic = TOPIC;
-        let frame = RowsFrame { topic, epoch: 1, seq, prev: None, reset: false, more: false, rows };
-        Arc::new(Published { sitting, ..Published::new(frame, Bytes::new()) })
-    }
-
     /// Puts frames on the bus as they are made and takes them in; every `flush` frames, as a wall that
     /// is sent, it puts all who changed where they belong, and reads the row of each. How long that
     /// took, without making the frames.
@@ -90,7 +56,10 @@ impl Ours {
         for flush in moves.chunks(flush) {
             let mut changed = Vec::with_capacity(flush.len());
             for batch in flush.chunks(BATCH) {
-                let frames: Vec<_> = batch.iter().map(|one| self.frame(1, one, from)).collect();
+                let frames: Vec<_> = batch
+                    .iter()
+                    .map(|one| frame(self.keys[one.contestant], 1, one, from))
+                    .collect();
                 let start = Instant::now();
                 self.pass(frames, &mut changed).await;
                 took += start.elapsed();
@@ -149,6 +118,33 @@ impl Ours {
     pub(crate) fn rank(&self, contestant: usize) -> Option<usize> {
         self.standings.ranking().rank(&self.keys[contestant])
     }
+}
+
+/// A row as a session of three questions writes it, with its whole history; `from` says whether
+/// it was written in this process.
+pub(super) fn frame(key: SessionId, seq: u64, one: &Move, from: From) -> Arc<Published> {
+    let value = Bytes::from(row(key, one));
+    let sitting = Sitting::read(&value).filter(|_| from == From::Here).map(Arc::new);
+    let rows = vec![(key.to_string(), Some(value))];
+    let topic = TOPIC;
+    let frame = RowsFrame { topic, epoch: 1, seq, prev: None, reset: false, more: false, rows };
+    Arc::new(Published { sitting, ..Published::new(frame, Bytes::new()) })
+}
+
+fn row(key: SessionId, one: &Move) -> String {
+    let at = STARTED_AT + i64::from(one.minutes) * 60_000;
+    let points = f64::from(one.hundredths) / 100.0;
+    let ends_at = STARTED_AT + 18_000_000;
+    let question = |score: f64, best_at: &str, marks: &str| {
+        format!(
+            r#"{{"score":{score},"points":1200.0,"passed":3,"total":10,"answered":true,"runs":2,"best_at":{best_at},"marks":[{marks}]}}"#
+        )
+    };
+    let mark = format!(r#"{{"at":{at},"score":{points},"all":true}}"#);
+    let (best, other) = (question(points, &at.to_string(), &mark), question(0.0, "null", ""));
+    format!(
+        r#"{{"session":"{key}","status":"test_in_process","decline_reason":null,"current":1,"time_allowed_ms":18000000,"started_at":{STARTED_AT},"ends_at":{ends_at},"time_up_at":null,"sealed_at":null,"handed_in":false,"paused_at":null,"shift_ms":0,"credits":[],"pauses":[],"passed":3,"total":30,"score":{points},"questions":[{best},{other},{other}],"last_verdict":{{"verdict":"accepted","cpu_ms":12,"at":{at}}},"waiting":[],"edits":512,"minutes":[12,9,14,3,0,7],"seats":1,"lates":0,"late_accepted":0}}"#
+    )
 }
 
 /// What a board reads of a frame.
