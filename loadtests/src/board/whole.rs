@@ -39,11 +39,8 @@ use super::{
 /// How long it is waited for what the last change made of the wall.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many frames are handed over at once, as of sessions that have many to tell; waking up for
-/// fewer would be counted as the board's work.
-const HANDFUL: usize = 256;
-/// How many handfuls are made ahead.
-const AHEAD: usize = 4;
+/// How many batches of frames are made ahead.
+const AHEAD: usize = 8;
 
 const OWNER: PersonId = PersonId::from_u128(1);
 
@@ -179,7 +176,7 @@ fn make(
     let (keys, moves) = (Arc::clone(keys), Arc::clone(moves));
     std::thread::spawn(move || {
         let mut seq = seq..;
-        for batch in moves.chunks(HANDFUL) {
+        for batch in moves.chunks(BATCH) {
             let frames = batch.iter().zip(&mut seq);
             let frames = frames.map(|(one, seq)| frame(keys[one.contestant], seq, one, From::Here));
             if batches.send(frames.collect()).is_err() {
