@@ -101,18 +101,24 @@ impl Drop for Watcher {
     }
 }
 
+impl Watcher {
+    /// A gap is told once, where the queue had run full: behind what was in it.
+    fn is_at_gap(&self) -> bool {
+        self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst)
+    }
+}
+
 #[async_trait]
 impl Subscription for Watcher {
-    /// A gap is told where the queue had run full: behind what was in it.
     async fn next(&mut self) -> Option<Heard> {
-        if self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst) {
+        if self.is_at_gap() {
             return Some(Heard::Gap);
         }
         self.receiver.recv().await
     }
 
     async fn next_many(&mut self, limit: usize) -> Vec<Heard> {
-        if self.receiver.is_empty() && self.is_lossy.swap(false, Ordering::SeqCst) {
+        if self.is_at_gap() {
             return vec![Heard::Gap];
         }
         let mut heard = vec![];
