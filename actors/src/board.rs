@@ -9,7 +9,6 @@ mod presence;
 mod reread;
 mod ring;
 mod rows;
-mod standings;
 mod wall;
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc, time::Duration};
@@ -21,6 +20,7 @@ use domain::{
     ids::{CampaignId, SessionId},
     people::Contact,
     ports::{Heard, Published},
+    ranking::{Move, Ranking, Score},
     rows::{Topic, Window},
     session::{Sitting, TypingRow},
     stream::Stream,
@@ -35,7 +35,6 @@ pub use self::{
     pass::{pass, tell_gateways},
     presence::{Here, ROLL_EVERY, Roll},
     ring::Ring,
-    standings::Standings,
     wall::Place,
 };
 use self::{monitor::Monitor, presence::Presences, reread::Reading, wall::Wall};
@@ -122,20 +121,24 @@ struct State {
     row_seq: u64,
     queue: Option<Bytes>,
     people: HashMap<SessionId, Seen, FixedState>,
-    /// What was heard of candidates since the last flush.
+    /// What was heard of candidates and is to be put where it belongs.
     come: Vec<Come>,
     /// Whose names are to be read.
     unnamed: Vec<SessionId>,
+    /// Whose names are to be read again, a few at a time.
+    named_again: Vec<SessionId>,
     /// Where reading anew is, if it is at work, and whether it is to begin once more.
     reading: Option<Reading>,
     reads_again: bool,
     presences: Presences,
     monitor: Monitor,
-    /// Whose results or name changed since they were last ranked, each once.
+    /// Whose results or name changed since they were last scored, each once.
     unranked: Vec<SessionId>,
     /// Whether the wall may look different from how it was last sent.
     wall_is_old: bool,
-    standings: Standings,
+    ranking: Ranking<SessionId>,
+    /// Who is to be put elsewhere in it.
+    moves: Vec<Move<SessionId>>,
     wall: Wall,
     epochs: Arc<Epochs>,
     _changes: JoinSet<()>,
@@ -156,6 +159,8 @@ struct Come {
 struct Seen {
     seq: u64,
     sitting: Option<Sitting>,
+    /// By which they are ranked, or will be with the next of `moves`.
+    score: Option<Score>,
     is_invited: bool,
     is_named: bool,
     /// Whether they are in `unranked`.
@@ -210,13 +215,15 @@ impl Actor for Joiner {
             people: HashMap::default(),
             come: vec![],
             unnamed: vec![],
+            named_again: vec![],
             reading: None,
             reads_again: false,
             presences: Presences::default(),
             monitor: Monitor::default(),
             unranked: vec![],
             wall_is_old: true,
-            standings: Standings::default(),
+            ranking: Ranking::default(),
+            moves: vec![],
             wall: Wall::new(campaign, epoch),
             epochs,
             _changes: changes,
@@ -249,7 +256,8 @@ impl Actor for Joiner {
                 reply.send(frames).ok();
             }
             Msg::Place(session, seen, reply) => {
-                reply.send(state.place(session, seen)).ok();
+                let place = state.place(session, seen);
+                reply.send(place).ok();
             }
             Msg::Flush => state.flush().await,
             Msg::Reread => state.begin_reading(&myself),
@@ -274,7 +282,7 @@ impl State {
         self.read_names().await;
         let gone = self.presences.expire(self.deps.clock.now());
         self.monitor.stir(gone);
-        self.settle();
+        self.rank();
         self.flush_monitor();
         self.flush_wall();
     }

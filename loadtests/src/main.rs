@@ -6,6 +6,7 @@
     reason = "a field of JSON that is not there is null, and a panic is found at once"
 )]
 
+mod alone;
 mod board;
 mod burst;
 mod churn;
@@ -93,7 +94,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Timers(config) => timers::run(config).await?,
         Command::Slow(config) => slow::run(config).await?,
         Command::Churn(config) => churn::run(config).await?,
-        Command::Board(config) => board::run(&config).await?,
+        Command::Board(config) => board::run(&config)?,
         Command::Journal(config) => journal::run(config).await?,
         Command::Postgres(config) => postgres::run(config).await?,
     };

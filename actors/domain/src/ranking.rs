@@ -5,9 +5,8 @@
 
 mod tree;
 
-use std::{cmp::Reverse, collections::HashMap, hash::Hash};
+use std::cmp::Reverse;
 
-use foldhash::fast::RandomState;
 use tree::Tree;
 
 use crate::at::At;
@@ -56,18 +55,29 @@ pub struct Ranked<K> {
     pub score: Score,
 }
 
+/// Somebody's score, as it was and as it is from now on; `None` while they are not ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move<K> {
+    pub key: K,
+    pub before: Option<Score>,
+    pub after: Option<Score>,
+}
+
 /// Contestants in order, best first; of equals who came to it first, then by key.
 ///
-/// A B+-tree with counts beside a table from key to score. Of 100,000 contestants, one moved and one
-/// ranked took this much processor time (medians of 7 rounds in turns, 200,000 each, on a busy
-/// machine): nodes of 128 1.01 and 0.77 µs, of 64 1.19 and 0.85, of 32 1.26 and 0.75, of 16 1.44 and
-/// 0.75; a treap in one array 2.21 and 0.80. Scores compared as one number and a quicker hash took
-/// another tenth, and a third of a rank. A Fenwick tree over buckets was not tried: it has to know
-/// beforehand what scores there may be, and times order equals.
+/// A B+-tree with counts. What score each has is kept by whoever asks, beside what else is known of
+/// them: a table here would be one more place in memory to wait for. Of 100,000 contestants, one moved
+/// and one ranked took this much processor time (medians of 7 rounds in turns, 200,000 each, on a busy
+/// machine, with such a table): nodes of 128 1.01 and 0.77 µs, of 64 1.19 and 0.85, of 32 1.26 and
+/// 0.75, of 16 1.44 and 0.75; a treap in one array 2.21 and 0.80. Scores compared as one number and a
+/// quicker hash took another tenth, and a third of a rank. A Fenwick tree over buckets was not tried:
+/// it has to know beforehand what scores there may be, and times order equals.
 #[derive(Clone, Debug)]
 pub struct Ranking<K> {
-    scores: HashMap<K, Score, RandomState>,
     order: Tree<Entry<K>>,
+    /// Who leaves a place and who comes to one, while many are moved.
+    gone: Vec<Entry<K>>,
+    new: Vec<Entry<K>>,
 }
 
 /// The better is the less, as it comes first.
@@ -115,13 +125,13 @@ fn without<T: Ord + Copy>(these: &[T], others: &[T]) -> impl Iterator<Item = T> 
     })
 }
 
-impl<K: Ord + Copy + Hash> Default for Ranking<K> {
+impl<K: Ord + Copy> Default for Ranking<K> {
     fn default() -> Self {
-        Self { scores: HashMap::default(), order: Tree::new() }
+        Self { order: Tree::new(), gone: vec![], new: vec![] }
     }
 }
 
-impl<K: Ord + Copy + Hash> Ranking<K> {
+impl<K: Ord + Copy> Ranking<K> {
     /// How many are ranked.
     pub fn len(&self) -> usize {
         self.order.len()
@@ -131,73 +141,42 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
         self.len() == 0
     }
 
-    /// `key` has this score from now on. Answers whether that changes anything.
-    pub fn set(&mut self, key: K, score: Score) -> bool {
-        let before = self.scores.insert(key, score);
-        if before == Some(score) {
-            return false;
-        }
-        if let Some(before) = before {
-            self.order.remove(&Entry::new(key, before));
-        }
-        self.order.insert(Entry::new(key, score));
-        true
-    }
-
-    /// `key` is no longer ranked. Answers whether it was.
-    pub fn remove(&mut self, key: &K) -> bool {
-        let before = self.scores.remove(key);
-        before.is_some_and(|score| self.order.remove(&Entry::new(*key, score)))
-    }
-
-    /// The same for many, one after the other; without a score they are no longer ranked. Answers
-    /// whether anything is different then.
+    /// Moves many, one after the other; each must be where `before` says. Answers whether anything is
+    /// different then.
     ///
     /// In the order of the tree: who moves next is where the last one was, and in the cache.
-    pub fn set_all(&mut self, changes: impl IntoIterator<Item = (K, Option<Score>)>) -> bool {
-        let (mut gone, mut new) = (vec![], vec![]);
-        for (key, score) in changes {
-            let before = match score {
-                Some(score) => self.scores.insert(key, score),
-                None => self.scores.remove(&key),
-            };
+    pub fn put(&mut self, moves: impl IntoIterator<Item = Move<K>>) -> bool {
+        let Self { order, gone, new } = self;
+        gone.clear();
+        new.clear();
+        for Move { key, before, after } in moves {
             gone.extend(before.map(|score| Entry::new(key, score)));
-            new.extend(score.map(|score| Entry::new(key, score)));
+            new.extend(after.map(|score| Entry::new(key, score)));
         }
         gone.sort_unstable();
         new.sort_unstable();
         // Where somebody comes and goes in between is no move.
         let mut is_other = false;
-        for entry in without(&gone, &new) {
-            is_other |= self.order.remove(&entry);
+        for entry in without(gone, new) {
+            is_other |= order.remove(&entry);
         }
-        for entry in without(&new, &gone) {
-            self.order.insert(entry);
+        for entry in without(new, gone) {
+            order.insert(entry);
             is_other = true;
         }
         is_other
     }
 
-    /// The score of one.
-    pub fn score(&self, key: &K) -> Option<Score> {
-        self.scores.get(key).copied()
+    /// The rank of whoever has this standing, from 1.
+    pub fn rank(&self, standing: Standing) -> usize {
+        let first = Order::first(standing);
+        self.order.count(|entry| entry.order < first) + 1
     }
 
-    /// The row of one.
-    pub fn row(&self, key: &K) -> Option<Ranked<K>> {
-        let score = self.score(key)?;
-        Some(Ranked { rank: self.rank_of(score.standing), key: *key, score })
-    }
-
-    /// The rank of one, from 1.
-    pub fn rank(&self, key: &K) -> Option<usize> {
-        self.scores.get(key).map(|score| self.rank_of(score.standing))
-    }
-
-    /// The place of one in the order, from 0; no two share it.
-    pub fn place(&self, key: &K) -> Option<usize> {
-        let own = Entry::new(*key, *self.scores.get(key)?);
-        Some(self.order.count(|entry| *entry < own))
+    /// The place in the order of one with this score, from 0; no two share it.
+    pub fn place(&self, key: K, score: Score) -> usize {
+        let own = Entry::new(key, score);
+        self.order.count(|entry| *entry < own)
     }
 
     /// The row in one place, from 0.
@@ -214,7 +193,7 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
             let rank = match above {
                 Some((tied, rank)) if tied == score.standing => rank,
                 Some(_) => from + n + 1,
-                None => self.rank_of(score.standing),
+                None => self.rank(score.standing),
             };
             above = Some((score.standing, rank));
             Ranked { rank, key, score }
@@ -222,17 +201,12 @@ impl<K: Ord + Copy + Hash> Ranking<K> {
         entries.into_iter().enumerate().map(ranked).collect()
     }
 
-    /// `key`, with so many above and below, as far as a window goes; none if it is not ranked.
-    pub fn around(&self, key: &K, each_way: usize) -> Vec<Ranked<K>> {
-        let Some(place) = self.place(key) else { return vec![] };
+    /// The row of `key`, which has this score, with so many above and below, as far as a window goes.
+    pub fn around(&self, key: K, score: Score, each_way: usize) -> Vec<Ranked<K>> {
+        let place = self.place(key, score);
         let each_way = each_way.min((WINDOW_MAX - 1) / 2);
         let from = place.saturating_sub(each_way);
         self.window(from, place - from + 1 + each_way)
-    }
-
-    fn rank_of(&self, standing: Standing) -> usize {
-        let first = Order::first(standing);
-        self.order.count(|entry| entry.order < first) + 1
     }
 }
 

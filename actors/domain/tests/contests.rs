@@ -11,8 +11,9 @@ use std::{
 use domain::{
     at::At,
     campaign::WallRules,
+    ids::SessionId,
     points::Points,
-    ranking::{Ranking, Score},
+    ranking::{Move, Ranking, Score},
     session::{Mark, QuestionScore, Sitting},
 };
 use serde::Deserialize;
@@ -79,18 +80,18 @@ fn a_contest_that_is_frozen_shows_the_hour_before_and_is_revealed_to_its_end() {
 fn replay(contest: &Contest) {
     let mut sittings = begun(contest);
     let mut ranking = Ranking::default();
-    for team in &contest.teams {
-        ranking.set(team.as_str(), score(&sittings[team], None));
-    }
+    ranking.put(contest.teams.iter().map(|team| new(team, score(&sittings[team], None))));
     for (n, run) in contest.runs.iter().enumerate() {
+        let before = Some(score(&sittings[&run.team_id], None));
         take(&mut sittings, run);
-        ranking.set(run.team_id.as_str(), score(&sittings[&run.team_id], None));
+        let after = Some(score(&sittings[&run.team_id], None));
+        ranking.put([Move { key: run.team_id.as_str(), before, after }]);
         if n % 3_000 == 0 || n + 1 == contest.runs.len() {
             assert_eq!(ranks(&ranking), plain(contest, contest.runs.iter().take(n + 1)), "{n}");
         }
     }
     let mut placed = (0..ranking.len()).map(|place| ranking.at(place).expect("a row"));
-    assert!(placed.all(|row| ranking.rank(&row.key) == Some(row.rank)));
+    assert!(placed.all(|row| ranking.rank(row.score.standing) == row.rank));
 }
 
 type Sittings = BTreeMap<String, Sitting>;
@@ -108,7 +109,8 @@ fn begun(contest: &Contest) -> Sittings {
         marks: vec![],
     };
     let questions = vec![untried; contest.questions];
-    let sitting = Sitting { started_at: Some(At(0)), sealed_at: None, questions };
+    let session = SessionId::from_u128(1);
+    let sitting = Sitting { session, started_at: Some(At(0)), sealed_at: None, questions };
     contest.teams.iter().map(|team| (team.clone(), sitting.clone())).collect()
 }
 
@@ -132,10 +134,12 @@ fn score(sitting: &Sitting, frozen_at: Option<At>) -> Score {
 
 fn ranked(sittings: &Sittings, frozen_at: Option<At>) -> Ranking<&str> {
     let mut ranking = Ranking::default();
-    for (team, sitting) in sittings {
-        ranking.set(team.as_str(), score(sitting, frozen_at));
-    }
+    ranking.put(sittings.iter().map(|(team, sitting)| new(team, score(sitting, frozen_at))));
     ranking
+}
+
+fn new(team: &str, score: Score) -> Move<&str> {
+    Move { key: team, before: None, after: Some(score) }
 }
 
 fn ranks(ranking: &Ranking<&str>) -> BTreeMap<String, usize> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    campaign::{CampaignRow, InvitedRow},
+    campaign::{CampaignRow, InvitedRow, Settings},
     ids::SessionId,
     ports::{Heard, Published},
+    ranking::{Move, Score},
     session::Sitting,
 };
 use ractor::ActorRef;
@@ -15,6 +16,13 @@ use super::{
     Come, Msg, Seen, State,
     rows::{json, parsed},
 };
+
+/// How many candidates' rows are put where they belong together: as many as are in the processor's
+/// cache still.
+const TOGETHER: usize = 1_024;
+
+/// How many are moved in the order together at most, so that what is kept of them stays small.
+const MOVED: usize = 16 * 1_024;
 
 /// One row, from the store or from the bus.
 pub(super) struct Told<'a> {
@@ -60,7 +68,8 @@ impl State {
                 self.monitor.heading_changed = true;
             }
             None => {
-                if let Ok(session) = told.key.parse() {
+                let known = told.sitting.map(|sitting| sitting.session);
+                if let Some(session) = known.or_else(|| told.key.parse().ok()) {
                     self.take_in_candidate(session, told);
                 }
             }
@@ -75,13 +84,14 @@ impl State {
                 about.typing = parsed(told.value);
                 self.monitor.stir([session]);
             }
-            "candidate" if about.invited_seq <= told.seq => {
+            "candidate" if about.invited_seq < told.seq => {
                 about.invited_seq = told.seq;
+                // Who is given another name is told of anew.
+                self.unnamed.push(session);
                 let invited: Option<InvitedRow> = parsed(told.value);
                 let tags = invited.as_ref().map(|row| row.tags.clone()).unwrap_or_default();
                 if seen.is_invited != invited.is_some() || about.tags != tags {
                     (seen.is_invited, about.tags) = (invited.is_some(), tags);
-                    self.unnamed.push(session);
                     seen.unrank(session, &mut self.unranked);
                     self.monitor.change(session);
                 }
@@ -90,15 +100,18 @@ impl State {
         }
     }
 
-    /// Only noted: thousands at once are put where they belong together.
+    /// Only noted: many at once are put where they belong together.
     fn take_in_candidate(&mut self, session: SessionId, told: &Told<'_>) {
         let sitting = told.sitting.cloned();
         let is_read = sitting.is_none() || self.monitor.ring.is_some();
         let row = told.value.filter(|_| is_read).cloned();
         self.come.push(Come { session, seq: told.seq, row, sitting });
+        if TOGETHER <= self.come.len() {
+            self.settle();
+        }
     }
 
-    /// Takes in the rows that have come, and ranks all who changed.
+    /// Takes in the rows that have come, and scores all who changed.
     pub(super) fn settle(&mut self) {
         let is_watched = self.monitor.ring.is_some();
         for come in self.come.drain(..) {
@@ -112,7 +125,30 @@ impl State {
                 self.monitor.change(come.session);
             }
         }
-        self.rank();
+        self.score();
+        if MOVED <= self.moves.len() {
+            self.ranking.put(self.moves.drain(..));
+        }
+    }
+
+    /// Notes where those who changed belong in the order.
+    fn score(&mut self) {
+        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return };
+        self.wall_is_old |= !self.unranked.is_empty();
+        for session in self.unranked.drain(..) {
+            let Some(seen) = self.people.get_mut(&session) else { continue };
+            let (before, after) = seen.score(settings);
+            if before != after {
+                self.moves.push(Move { key: session, before, after });
+            }
+        }
+    }
+
+    /// Puts all who changed where they belong in the order: of a wall that is told much, thousands
+    /// together, so that who is next is where the last one was.
+    pub(super) fn rank(&mut self) {
+        self.settle();
+        self.ranking.put(self.moves.drain(..));
     }
 
     fn take_in_campaign(&mut self, told: &Told<'_>) {
@@ -145,6 +181,14 @@ impl Seen {
             (Some(told), own) => *own = Some(Sitting::clone(told)),
             (None, own) => *own = read(),
         }
+    }
+
+    /// Answers what score they had, and what they have now.
+    fn score(&mut self, settings: &Settings) -> (Option<Score>, Option<Score>) {
+        self.is_unranked = false;
+        self.wall.take();
+        let after = self.wall_results(settings).map(|one| one.by(settings.wall_rules));
+        (std::mem::replace(&mut self.score, after), after)
     }
 
     /// Is put where it belongs when all who changed are.

@@ -1,5 +1,6 @@
-//! Everything anew now and then, in case a frame was lost, and names, of which no event tells. A page
-//! at a time: of a campaign of 100,000 all of it takes seconds, and the board would stand still.
+//! Everything anew now and then, in case a frame was lost, and names, since no event tells who was
+//! erased. A page at a time: of a campaign of 100,000 all of it takes seconds, and the board would
+//! stand still.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -38,7 +39,6 @@ impl State {
         while let Some(at) = reading {
             reading = self.read_page(at).await?;
         }
-        self.ask_all_names();
         for _ in 0..=self.unnamed.len() / NAMES {
             self.read_names().await;
         }
@@ -62,7 +62,7 @@ impl State {
                 myself.send_after(PAUSE, || Msg::ReadPage);
             }
             Ok(None) => {
-                self.ask_all_names();
+                self.ask_names_again();
                 if std::mem::take(&mut self.reads_again) {
                     self.begin_reading(myself);
                 }
@@ -94,8 +94,13 @@ impl State {
         Ok(Some(Reading { topic, after_key: rows.last().map(|row| row.key.clone()) }))
     }
 
-    fn ask_all_names(&mut self) {
-        self.unnamed = self.people.keys().copied().collect();
+    /// Of some, until everybody has had their turn: of 100,000 within five minutes.
+    fn ask_names_again(&mut self) {
+        if self.named_again.is_empty() {
+            self.named_again = self.people.keys().copied().collect();
+        }
+        let from = self.named_again.len().saturating_sub(NAMES);
+        self.unnamed.extend(self.named_again.drain(from..));
     }
 
     /// Some of the names that are to be read.

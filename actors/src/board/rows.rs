@@ -125,23 +125,9 @@ impl State {
             opens_at: settings.opens_at,
             closes_at: settings.closes_at,
             frozen_at: settings.wall_frozen_at,
-            people: self.standings.ranking().len(),
+            people: self.ranking.len(),
         };
         (settings.wall != WallNames::Off).then(|| json(&about))
-    }
-
-    /// Puts those who changed where they belong now.
-    pub(super) fn rank(&mut self) {
-        let Some(settings) = self.row.as_ref().map(|row| &row.settings) else { return };
-        self.wall_is_old |= !self.unranked.is_empty();
-        let (people, rules) = (&mut self.people, settings.wall_rules);
-        let results = self.unranked.drain(..).filter_map(|session| {
-            let seen = people.get_mut(&session)?;
-            seen.is_unranked = false;
-            seen.wall.take();
-            Some((session, seen.wall_results(settings).map(|one| one.by(rules))))
-        });
-        self.standings.put(results);
     }
 
     fn rules(&self) -> WallRules {
@@ -150,19 +136,17 @@ impl State {
 
     /// Which of the rows around them is a candidate's own.
     pub(super) fn you(&self, session: SessionId) -> (String, Bytes) {
-        let you = You { key: wall_key(session), of: self.standings.ranking().len() };
+        let you = You { key: wall_key(session), of: self.ranking.len() };
         ("you".to_owned(), json(&you))
     }
 
     /// The rows of people who stand one after the other, and where that is.
     pub(super) fn wall_rows(&self, ranked: &[Ranked<SessionId>]) -> Vec<(String, Bytes)> {
         let row = |one: &Ranked<SessionId>| self.wall_row(one.key);
-        let window = ranked.first().and_then(|first| {
-            let from = self.standings.ranking().place(&first.key)?;
-            Some((
-                "window".to_owned(),
-                json(&WindowRow { from, rank: first.rank, rules: self.rules() }),
-            ))
+        let window = ranked.first().map(|first| {
+            let from = self.ranking.place(first.key, first.score);
+            let window = WindowRow { from, rank: first.rank, rules: self.rules() };
+            ("window".to_owned(), json(&window))
         });
         ranked.iter().filter_map(row).chain(window).collect()
     }
@@ -207,7 +191,7 @@ impl Seen {
     }
 
     /// `None` for who is not on the wall.
-    fn wall_results(&self, settings: &Settings) -> Option<Results> {
+    pub(super) fn wall_results(&self, settings: &Settings) -> Option<Results> {
         let sitting = self.sitting.as_ref().filter(|_| self.is_invited)?;
         let is_named = settings.wall != WallNames::Off && self.is_named;
         sitting.results(settings.wall_frozen_at, settings.wall_rules).filter(|_| is_named)

@@ -97,23 +97,23 @@ impl State {
         other.ring.read(after)
     }
 
-    pub(super) fn place(&self, session: SessionId, seen: u64) -> Place {
+    pub(super) fn place(&mut self, session: SessionId, seen: u64) -> Place {
         let version = self.wall.version;
         Place { version, rows: (seen != version).then(|| self.around(session)) }
     }
 
-    fn around(&self, session: SessionId) -> Vec<(String, Bytes)> {
+    fn around(&mut self, session: SessionId) -> Vec<(String, Bytes)> {
+        self.rank();
         let is_told = self.row.as_ref().is_some_and(|row| row.settings.tells_places());
-        let around = self.standings.ranking().around(&session, AROUND);
-        if !is_told || around.is_empty() {
-            return vec![];
-        }
-        let mut rows = self.wall_rows(&around);
+        let score = self.people.get(&session).and_then(|seen| seen.score).filter(|_| is_told);
+        let Some(score) = score else { return vec![] };
+        let mut rows = self.wall_rows(&self.ranking.around(session, score, AROUND));
         rows.push(self.you(session));
         rows
     }
 
     fn fill(&mut self, window: Window) {
+        self.rank();
         let rows = self.window_rows(window);
         if let Some(other) = self.wall.others.get_mut(&window) {
             other.ring.become_these(rows);
@@ -122,7 +122,7 @@ impl State {
 
     /// What the wall is about, and the rows of a window.
     fn window_rows(&self, Window { from, count }: Window) -> Vec<(String, Bytes)> {
-        let ranked = self.standings.ranking().window(from as usize, count as usize);
+        let ranked = self.ranking.window(from as usize, count as usize);
         let about = self.wall_about().map(|about| ("about".to_owned(), about));
         about.into_iter().chain(self.wall_rows(&ranked)).collect()
     }

@@ -7,7 +7,6 @@ use std::{
 
 use actors::{
     board::Board,
-    deps::Deps,
     node::{Node, Options},
 };
 use anyhow::Context;
@@ -17,63 +16,80 @@ use domain::{
     ids::{PersonId, SessionId},
     people::Contact,
     ports::{Bus, People, Published},
-    rows::Topic,
+    ranking::WINDOW_MAX,
+    rows::{Topic, Window},
     stream::Stream,
 };
-use runner::FakeSandbox;
+use loadtests::{view::View, wall};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use storage::{
-    SystemClock,
-    bus::LocalBus,
-    local::{LocalLeases, LocalWire},
-    memory::Memory,
-};
+use storage::{bus::LocalBus, memory::Memory};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::{
     BATCH, Move,
-    ours::{CAMPAIGN, From, frame},
+    frames::{CAMPAIGN, From, make},
 };
+use crate::alone::deps;
 
 /// How long it is waited for what the last change made of the wall.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many batches of frames are made ahead.
-const AHEAD: usize = 8;
+/// What everybody's name begins with.
+const NAMED: &str = "Candidate ";
 
 const OWNER: PersonId = PersonId::from_u128(1);
 
 /// See the module. It ends with its sender.
-pub(crate) struct Whole {
-    moves: Sender<Arc<Vec<Move>>>,
-    took: mpsc::Receiver<anyhow::Result<Duration>>,
+pub(crate) struct Whole(Sender<Ask>);
+
+/// What it is asked, and where the answer goes.
+enum Ask {
+    Play(Arc<Vec<Move>>, From, mpsc::Sender<anyhow::Result<Duration>>),
+    Ranks(mpsc::Sender<anyhow::Result<Vec<usize>>>),
 }
 
 impl Whole {
     pub(crate) fn start(keys: &[SessionId]) -> Self {
-        let (moves, mut played) = channel::<Arc<Vec<Move>>>(1);
-        let (told, took) = mpsc::channel();
+        let (asks, mut asked) = channel(1);
         let keys: Arc<[SessionId]> = keys.into();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async move {
                 let mut inner = Inner::start(keys).await?;
                 // Between two of them the board's clocks go on.
-                while let Some(moves) = played.recv().await {
-                    told.send(inner.play(&moves).await)?;
+                while let Some(ask) = asked.recv().await {
+                    match ask {
+                        Ask::Play(moves, from, told) => {
+                            told.send(inner.play(&moves, from).await)?;
+                        }
+                        Ask::Ranks(told) => told.send(inner.ranks().await)?,
+                    }
                 }
                 anyhow::Ok(())
             })
         });
-        Self { moves, took }
+        Self(asks)
     }
 
     /// Publishes a frame for each move and waits until the wall shows the last of them. How much
     /// processor time the board's thread took.
-    pub(crate) fn play(&self, moves: &Arc<Vec<Move>>) -> anyhow::Result<Duration> {
-        self.moves.try_send(Arc::clone(moves)).context("the board's thread is there no more")?;
-        self.took.recv().context("the board's thread is there no more")?
+    pub(crate) fn play(&self, moves: &Arc<Vec<Move>>, from: From) -> anyhow::Result<Duration> {
+        self.ask(|told| Ask::Play(Arc::clone(moves), from, told))
+    }
+
+    /// The rank of each contestant, as whoever looks at the whole wall reads it.
+    pub(crate) fn ranks(&self) -> anyhow::Result<Vec<usize>> {
+        self.ask(Ask::Ranks)
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(mpsc::Sender<anyhow::Result<T>>) -> Ask,
+    ) -> anyhow::Result<T> {
+        let (told, answer) = mpsc::channel();
+        self.0.try_send(question(told)).ok().context("the board's thread is there no more")?;
+        answer.recv().context("the board's thread is there no more")?
     }
 }
 
@@ -90,12 +106,13 @@ impl Inner {
         let (bus, memory) = (Arc::new(LocalBus::default()), Arc::new(Memory::new()));
         for (n, session) in keys.iter().enumerate() {
             let email = format!("{n}@example.org");
-            let name = format!("Candidate {n}");
+            let name = format!("{NAMED}{n}");
             let (alias, campaign) = (format!("Heron {n}"), CAMPAIGN);
             let contact = Contact { session: *session, campaign, email, name, alias };
             memory.save_contact(contact).await?;
         }
-        let node = Node::start(deps(&memory, &bus), Options::alone("load", 0)).await?;
+        let node =
+            Node::start(deps(&memory, Arc::clone(&bus) as _), Options::alone("load", 0)).await?;
         let board = node.board(CAMPAIGN).await.context("no board")?;
         let inner = Self { keys, bus, board, _node: node, seq: 1 };
         inner.open().await;
@@ -122,8 +139,8 @@ impl Inner {
         }
     }
 
-    async fn play(&mut self, moves: &Arc<Vec<Move>>) -> anyhow::Result<Duration> {
-        let frames = make(&self.keys, self.seq, moves);
+    async fn play(&mut self, moves: &Arc<Vec<Move>>, from: From) -> anyhow::Result<Duration> {
+        let frames = make(&self.keys, self.seq, moves, from);
         self.seq += u64::try_from(moves.len())?;
         let start = cpu();
         while let Ok(batch) = frames.recv() {
@@ -135,6 +152,24 @@ impl Inner {
         let last = moves.last().context("no moves")?;
         self.shown(last).await?;
         Ok(cpu().saturating_sub(start))
+    }
+
+    async fn ranks(&self) -> anyhow::Result<Vec<usize>> {
+        let mut ranks = vec![0; self.keys.len()];
+        for from in (0..self.keys.len()).step_by(WINDOW_MAX) {
+            let window = Window { from: u32::try_from(from)?, count: u32::try_from(WINDOW_MAX)? };
+            let frames = self.board.read_window(window, (0, 0)).await.context("no board")?;
+            let mut view = View::default();
+            for frame in frames {
+                let frame = serde_json::from_slice(&frame.text)?;
+                view.take(&frame).map_err(anyhow::Error::msg)?;
+            }
+            for (name, row) in wall::rows(&view)? {
+                let n: Option<usize> = name.strip_prefix(NAMED).and_then(|n| n.parse().ok());
+                *n.and_then(|n| ranks.get_mut(n)).context("a stranger")? = row.rank;
+            }
+        }
+        Ok(ranks)
     }
 
     /// Lets the board have its turn. The bus keeps what it has not heard yet.
@@ -166,27 +201,6 @@ impl Inner {
     }
 }
 
-/// Makes frames on another thread, as sessions do, a few batches ahead.
-fn make(
-    keys: &Arc<[SessionId]>,
-    seq: u64,
-    moves: &Arc<Vec<Move>>,
-) -> mpsc::Receiver<Vec<Arc<Published>>> {
-    let (batches, made) = mpsc::sync_channel(AHEAD);
-    let (keys, moves) = (Arc::clone(keys), Arc::clone(moves));
-    std::thread::spawn(move || {
-        let mut seq = seq..;
-        for batch in moves.chunks(BATCH) {
-            let frames = batch.iter().zip(&mut seq);
-            let frames = frames.map(|(one, seq)| frame(keys[one.contestant], seq, one, From::Here));
-            if batches.send(frames.collect()).is_err() {
-                break;
-            }
-        }
-    });
-    made
-}
-
 fn parsed(row: &Bytes) -> Value {
     serde_json::from_slice(row).unwrap_or_default()
 }
@@ -207,19 +221,4 @@ fn campaign() -> Value {
             "time_allowed": 18_000_000, "allow_small_screen": true, "wall": "names",
             "shows_place": true },
     })
-}
-
-fn deps(memory: &Arc<Memory>, bus: &Arc<LocalBus>) -> Deps {
-    Deps {
-        store: Arc::clone(memory) as _,
-        shards: Arc::clone(memory) as _,
-        blobs: Arc::clone(memory) as _,
-        people: Arc::clone(memory) as _,
-        bus: Arc::clone(bus) as _,
-        clock: Arc::new(SystemClock),
-        sandbox: Arc::new(FakeSandbox::new()),
-        heads: Arc::default(),
-        wire: Arc::new(LocalWire::default()),
-        leases: Arc::new(LocalLeases::default()),
-    }
 }

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use actors::{
     ask::Meta,
-    deps::Deps,
     journal::Journal,
     node::{Node, Options},
 };
@@ -22,18 +21,12 @@ use domain::{
 };
 use fastrand::Rng;
 use loadtests::typist::Text;
-use runner::FakeSandbox;
 use serde_json::Value;
-use storage::{
-    SystemClock,
-    bus::LocalBus,
-    local::{LocalLeases, LocalWire},
-    postgres::Postgres,
-    scratch::Scratch,
-};
+use storage::{bus::LocalBus, postgres::Postgres, scratch::Scratch};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Meter, Turn};
+use crate::alone::deps;
 
 const SEAT: SeatId = SeatId::from_u128(1);
 
@@ -55,18 +48,7 @@ struct Typist {
 impl Sessions {
     pub(super) async fn start(server: &Scratch, count: u64) -> anyhow::Result<Self> {
         let store = Postgres::open(&server.schema("sessions").await?).await?;
-        let deps = Deps {
-            store: Arc::clone(&store) as _,
-            shards: Arc::clone(&store) as _,
-            blobs: Arc::clone(&store) as _,
-            people: store,
-            bus: Arc::new(LocalBus::default()),
-            clock: Arc::new(SystemClock),
-            sandbox: Arc::new(FakeSandbox::new()),
-            heads: Arc::default(),
-            wire: Arc::new(LocalWire::default()),
-            leases: Arc::new(LocalLeases::default()),
-        };
+        let deps = deps(&store, Arc::new(LocalBus::default()));
         let node = Arc::new(Node::start(deps, Options::alone("load", 0)).await?);
         let mut typists = vec![];
         for n in 0..count {

@@ -8,7 +8,6 @@ use std::{
 
 use actors::{
     ask::Meta,
-    deps::Deps,
     node::{self, Node},
 };
 use anyhow::ensure;
@@ -30,18 +29,17 @@ use loadtests::{
     lag::Lag,
     server::usage,
 };
-use runner::FakeSandbox;
 use serde::Deserialize;
 use storage::{
     SystemClock,
     bus::LocalBus,
-    local::{LocalLeases, LocalWire},
     memory::Memory,
     sqlite::{Options, Sqlite},
 };
 use tokio::time::{Duration, Instant, sleep};
 
 use super::Config;
+use crate::alone::deps;
 
 /// How many start at the same time.
 const ABREAST: usize = 512;
@@ -70,9 +68,9 @@ pub(super) async fn measure(
     let scratch = tempfile::tempdir()?;
     let bus = Arc::new(Stamping::default());
     let deps = if config.memory {
-        deps(&Arc::new(Memory::new()), &bus)
+        deps(&Arc::new(Memory::new()), Arc::clone(&bus) as _)
     } else {
-        deps(&Sqlite::open(scratch.path(), Options::default()).await?, &bus)
+        deps(&Sqlite::open(scratch.path(), Options::default()).await?, Arc::clone(&bus) as _)
     };
     let node = Node::start(deps, node::Options::alone("timers", 0)).await?;
     let apart_us = i64::from(config.ending_s) * 1_000_000 / i64::from(config.timers.max(1));
@@ -118,28 +116,6 @@ pub(super) async fn measure(
         ),
         Figure::plain("processor time", (used.cpu_s - waiting.cpu_s) / took * 100.0, "% core"),
     ])
-}
-
-fn deps<S>(store: &Arc<S>, bus: &Arc<Stamping>) -> Deps
-where
-    S: domain::ports::EventStore
-        + domain::ports::Shards
-        + domain::ports::Blobs
-        + domain::ports::People
-        + 'static,
-{
-    Deps {
-        store: Arc::clone(store) as _,
-        shards: Arc::clone(store) as _,
-        blobs: Arc::clone(store) as _,
-        people: Arc::clone(store) as _,
-        bus: Arc::clone(bus) as _,
-        clock: Arc::new(SystemClock),
-        sandbox: Arc::new(FakeSandbox::new()),
-        heads: Arc::default(),
-        wire: Arc::new(LocalWire::default()),
-        leases: Arc::new(LocalLeases::default()),
-    }
 }
 
 async fn start_all(node: &Node, count: u32, ends: &Ends) -> anyhow::Result<()> {

@@ -1,9 +1,35 @@
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 
 use super::*;
 
+/// A ranking with what score each has.
+#[derive(Default)]
+struct Table {
+    scores: HashMap<u16, Score>,
+    ranking: Ranking<u16>,
+}
+
+impl Table {
+    fn set_all(&mut self, changes: impl IntoIterator<Item = (u16, Option<Score>)>) -> bool {
+        let moved = |(key, after)| {
+            let before = match after {
+                Some(score) => self.scores.insert(key, score),
+                None => self.scores.remove(&key),
+            };
+            Move { key, before, after }
+        };
+        self.ranking.put(changes.into_iter().map(moved))
+    }
+}
+
 fn score(most: u32, least: u32, since: i64) -> Score {
     Score { standing: Standing::new(most, least), since: At(since) }
+}
+
+fn new<K>(key: K, score: Score) -> Move<K> {
+    Move { key, before: None, after: Some(score) }
 }
 
 /// The same by sorting everything, in other words: who is better comes first.
@@ -28,27 +54,24 @@ proptest! {
         from in 0_usize..130,
         count in 0_usize..60,
     ) {
-        let (mut ranking, mut scores) = (Ranking::default(), HashMap::new());
+        let mut table = Table::default();
         for (key, to) in moves {
-            if let Some((most, least, since)) = to {
-                let new = score(most, least, since);
-                prop_assert_eq!(ranking.set(key, new), scores.insert(key, new) != Some(new));
-            } else {
-                prop_assert_eq!(ranking.remove(&key), scores.remove(&key).is_some());
-            }
+            let to = to.map(|(most, least, since)| score(most, least, since));
+            let is_other = table.scores.get(&key).copied() != to;
+            prop_assert_eq!(table.set_all([(key, to)]), is_other);
         }
+        let Table { scores, ranking } = table;
         let sorted = plain(&scores);
         prop_assert_eq!(ranking.len(), sorted.len());
         prop_assert_eq!(&ranking.window(0, WINDOW_MAX), &sorted);
         let window: Vec<_> = sorted.iter().skip(from).take(count).copied().collect();
         prop_assert_eq!(ranking.window(from, count), window);
         for (place, row) in sorted.iter().enumerate() {
-            prop_assert_eq!(ranking.rank(&row.key), Some(row.rank));
-            prop_assert_eq!(ranking.row(&row.key), Some(*row));
-            prop_assert_eq!(ranking.place(&row.key), Some(place));
+            prop_assert_eq!(ranking.rank(row.score.standing), row.rank);
+            prop_assert_eq!(ranking.place(row.key, row.score), place);
             prop_assert_eq!(ranking.at(place), Some(*row));
             let around = &sorted[place.saturating_sub(5)..sorted.len().min(place + 6)];
-            prop_assert_eq!(ranking.around(&row.key, 5), around);
+            prop_assert_eq!(ranking.around(row.key, row.score, 5), around);
         }
     }
 }
@@ -61,23 +84,20 @@ proptest! {
             0..20,
         ),
     ) {
-        let (mut at_once, mut single) = (Ranking::default(), Ranking::default());
+        let (mut at_once, mut single) = (Table::default(), Table::default());
         for flush in flushes {
-            let before = single.window(0, WINDOW_MAX);
+            let before = single.ranking.window(0, WINDOW_MAX);
             let to = |to: Option<(u32, u32, i64)>| {
                 to.map(|(most, least, since)| score(most, least, since))
             };
             let is_other = at_once.set_all(flush.iter().map(|(key, one)| (*key, to(*one))));
             for (key, one) in flush {
-                match to(one) {
-                    Some(new) => single.set(key, new),
-                    None => single.remove(&key),
-                };
+                single.set_all([(key, to(one))]);
             }
-            let after = single.window(0, WINDOW_MAX);
+            let after = single.ranking.window(0, WINDOW_MAX);
             prop_assert_eq!(is_other, before != after);
-            prop_assert_eq!(at_once.window(0, WINDOW_MAX), after);
-            prop_assert_eq!(at_once.len(), single.len());
+            prop_assert_eq!(at_once.ranking.window(0, WINDOW_MAX), after);
+            prop_assert_eq!(at_once.ranking.len(), single.ranking.len());
         }
     }
 }
@@ -86,7 +106,7 @@ proptest! {
 fn equals_share_a_rank_and_stand_in_the_order_in_which_they_came_to_it() {
     let mut ranking = Ranking::default();
     for (key, most, since) in [('a', 5, 9), ('b', 7, 8), ('c', 7, 3), ('d', 9, 9), ('e', 5, 9)] {
-        ranking.set(key, score(most, 0, since));
+        ranking.put([new(key, score(most, 0, since))]);
     }
     let rows: Vec<_> = ranking.window(0, 9).iter().map(|row| (row.rank, row.key)).collect();
     assert_eq!(rows, [(1, 'd'), (2, 'c'), (2, 'b'), (4, 'a'), (4, 'e')]);
@@ -114,10 +134,10 @@ proptest! {
 fn a_window_has_two_hundred_rows_at_most() {
     let mut ranking = Ranking::default();
     for key in 0_u32..1_000 {
-        ranking.set(key, score(key % 10, 0, 0));
+        ranking.put([new(key, score(key % 10, 0, 0))]);
     }
     assert_eq!(ranking.window(0, usize::MAX).len(), WINDOW_MAX);
     assert_eq!(ranking.window(usize::MAX, usize::MAX), []);
-    let around = ranking.around(&507, usize::MAX);
+    let around = ranking.around(507, score(7, 0, 0), usize::MAX);
     assert_eq!((around.len(), around[99].key), (199, 507), "as many above as below");
 }

@@ -6,6 +6,7 @@ use super::{CandidateRow, Mark, QuestionScore};
 use crate::{
     at::At,
     campaign::WallRules,
+    ids::SessionId,
     points::Points,
     ranking::{Score, Standing},
 };
@@ -16,6 +17,7 @@ pub const PENALTY_MIN: u32 = 20;
 /// What a wall needs of a candidate's row ([`CandidateRow`]); the rest is skipped unread.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Sitting {
+    pub session: SessionId,
     pub started_at: Option<At>,
     pub sealed_at: Option<At>,
     pub questions: Vec<QuestionScore>,
@@ -23,8 +25,8 @@ pub struct Sitting {
 
 impl From<CandidateRow> for Sitting {
     fn from(row: CandidateRow) -> Self {
-        let CandidateRow { started_at, sealed_at, questions, .. } = row;
-        Self { started_at, sealed_at, questions }
+        let CandidateRow { session, started_at, sealed_at, questions, .. } = row;
+        Self { session, started_at, sealed_at, questions }
     }
 }
 
@@ -36,6 +38,7 @@ impl Sitting {
 
     /// Is as `other` from now on, in the memory that it has.
     pub fn set(&mut self, other: &Self) {
+        self.session = other.session;
         (self.started_at, self.sealed_at) = (other.started_at, other.sealed_at);
         self.questions.truncate(other.questions.len());
         let (both, new) = other.questions.split_at(self.questions.len());
@@ -159,6 +162,8 @@ mod tests {
 
     use super::*;
 
+    const SESSION: SessionId = SessionId::from_u128(1);
+
     fn question(total: u32, marks: &[(i64, u32)]) -> QuestionScore {
         let points = Points::from_hundredths;
         let mark = |&(at, score): &(i64, u32)| Mark {
@@ -220,6 +225,7 @@ mod tests {
         let marks = prop::collection::vec((0_i64..100, 0_u32..=10), 0..4);
         let questions = prop::collection::vec((0_u32..3, marks), 0..4);
         (questions, any::<bool>()).prop_map(|(questions, sealed)| Sitting {
+            session: SESSION,
             started_at: Some(At(0)),
             sealed_at: sealed.then_some(At(950)),
             questions: questions.iter().map(|(total, marks)| question(*total, marks)).collect(),
@@ -249,7 +255,7 @@ mod tests {
                 marks.sort_by_key(|(at, _)| *at);
                 let sealed_at = sealed.then_some(At(950));
                 let questions = vec![question(total, &marks)];
-                let sitting = Sitting { started_at: Some(At(0)), sealed_at, questions };
+                let sitting = Sitting { session: SESSION, started_at: Some(At(0)), sealed_at, questions };
                 let shown: Vec<_> = sitting.shown(Some(At(100))).collect();
                 let results = |rules| sitting.results(Some(At(100)), rules);
                 (shown, results(WallRules::Points), results(WallRules::Icpc))
@@ -265,7 +271,8 @@ mod tests {
             question(2, &[(minute, 0), (2 * minute, 5), (11 * minute - 1, 10), (12 * minute, 0)]);
         solved.marks[0].uncompiled = true;
         let questions = vec![solved, question(2, &[(minute, 9)]), question(2, &[])];
-        let sitting = Sitting { started_at: Some(At(0)), sealed_at: None, questions };
+        let sitting =
+            Sitting { session: SESSION, started_at: Some(At(0)), sealed_at: None, questions };
         let results = |frozen_at| sitting.results(frozen_at, WallRules::Icpc).unwrap();
         let whole = results(None);
         assert_eq!((whole.solved, whole.minutes), (1, 20 + 10), "what is not solved costs nothing");
@@ -280,7 +287,8 @@ mod tests {
     fn us_094_points_are_added_and_the_last_improvement_orders_equals() {
         let questions =
             vec![question(2, &[(5, 10)]), question(2, &[(9, 10)]), question(2, &[(12, 0)])];
-        let sitting = Sitting { started_at: Some(At(0)), sealed_at: None, questions };
+        let sitting =
+            Sitting { session: SESSION, started_at: Some(At(0)), sealed_at: None, questions };
         let score = sitting.results(None, WallRules::Points).unwrap().by(WallRules::Points);
         assert_eq!(score.standing, Standing::new(20, 0));
         assert_eq!(score.since, At(9), "what earned nothing improved nothing");
