@@ -40,20 +40,15 @@ use cluster::WrongCluster;
 use config::{Admin, Command, Config, LogForm, Package, Runner};
 pub use domain::people::Person;
 use domain::people::Role;
-use mimalloc::MiMalloc;
 pub use serve::serve_on;
 use storage::{backup::BackupError, sqlite::Options};
 use store::{Store, WrongDatabase};
-
-/// Most of what is made for a frame is given back by another thread than the one that took it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The program.
 pub fn main() -> ExitCode {
     // The sandbox's helper is this same program; it must be itself before any thread exists.
     runner::sandbox_main_if_asked();
-    runner::keep_little_free();
+    runner::keep_one_heap();
     let config = Config::parse();
     keep_log(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

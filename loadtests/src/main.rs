@@ -28,11 +28,6 @@ mod viewers;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
-
-/// As the server's.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Load tests of Polycode.
 #[derive(Debug, Parser)]
@@ -79,7 +74,6 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    runner::keep_little_free();
     let problems = match Config::parse().command {
         Command::Sit(config) => sit::run(config).await?,
         Command::Startup(config) => startup::run(config).await?,
