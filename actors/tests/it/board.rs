@@ -235,22 +235,6 @@ async fn a_board_that_lost_every_frame_converges_by_reading_again() {
     assert_eq!(row(1_002).unwrap()["name"], "");
 }
 
-#[tokio::test(start_paused = true)]
-async fn another_name_is_shown_at_once_as_the_campaign_tells_of_it() {
-    let world = world(2).await;
-    let board = world.node().board(OF).await.unwrap();
-    let mut page = Page::read(&board, MONITOR).await;
-    let mut contact = world.memory.contact(id(1_001)).await.unwrap().unwrap();
-    contact.name = "Grace Number 1001".to_owned();
-    world.memory.save_contact(contact).await.unwrap();
-    // The tags are the same as before.
-    let tag = campaign::Command::Tag { session: id(1_001), tags: vec![] };
-    world.done(campaign(1), to_campaign(tag)).await;
-    sleep(Ms(1_000)).await;
-    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
-    assert_eq!(page.rows[&format!("c.{}", id(1_001))]["name"], "Grace Number 1001");
-}
-
 /// More candidates than are read at once.
 #[tokio::test(start_paused = true)]
 async fn a_board_reads_again_page_by_page_and_has_everybody_from_its_first_answer_on() {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Move;
 
-/// How many scores a wall takes in between two times that it is sent.
+/// How many are moved together, as a board does that is told much.
 const FLUSH: usize = 16 * 1024;
 
 pub(crate) struct Ranks {

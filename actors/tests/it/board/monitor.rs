@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::at::Ms;
+use domain::{at::Ms, campaign::Command, ports::People as _};
 
 use super::{MONITOR, OF, Page, WALL, world};
 use crate::{
-    kit::{edit, hand_in, id, session, start},
+    kit::{campaign, edit, hand_in, id, session, start, to_campaign},
     world::sleep,
 };
 
@@ -81,4 +81,20 @@ async fn a_monitor_that_begins_while_the_store_is_away_is_whole_soon_after_it_is
     sleep(Ms(2_000)).await;
     page.take_in(&board.read(MONITOR, page.after).await.unwrap());
     assert_eq!(page.count("c."), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_name_is_shown_at_once_as_the_campaign_tells_of_it() {
+    let world = world(2).await;
+    let board = world.node().board(OF).await.unwrap();
+    let mut page = Page::read(&board, MONITOR).await;
+    let mut contact = world.memory.contact(id(1_001)).await.unwrap().unwrap();
+    contact.name = "Grace Number 1001".to_owned();
+    world.memory.save_contact(contact).await.unwrap();
+    // The tags are the same as before.
+    let tag = Command::Tag { session: id(1_001), tags: vec![] };
+    world.done(campaign(1), to_campaign(tag)).await;
+    sleep(Ms(1_000)).await;
+    page.take_in(&board.read(MONITOR, page.after).await.unwrap());
+    assert_eq!(page.rows[&format!("c.{}", id(1_001))]["name"], "Grace Number 1001");
 }
