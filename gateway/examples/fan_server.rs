@@ -40,7 +40,6 @@ const PASSWORD: &str = "correct horse battery";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    runner::keep_one_heap();
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().context("a port")?.parse()?;
     let topics: u32 = arguments.next().context("how many topics")?.parse()?;

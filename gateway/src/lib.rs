@@ -43,12 +43,17 @@ use domain::people::Role;
 pub use serve::serve_on;
 use storage::{backup::BackupError, sqlite::Options};
 use store::{Store, WrongDatabase};
+use tikv_jemallocator::Jemalloc;
+
+/// Most of what is made for a frame is given back by another thread than the one that took it. How it
+/// is set is in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The program.
 pub fn main() -> ExitCode {
     // The sandbox's helper is this same program; it must be itself before any thread exists.
     runner::sandbox_main_if_asked();
-    runner::keep_one_heap();
     let config = Config::parse();
     keep_log(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -45,8 +45,6 @@ pub(crate) struct Move {
 }
 
 pub(crate) fn run(config: &Config) -> anyhow::Result<Vec<String>> {
-    // As the server has it.
-    runner::keep_one_heap();
     let mut random = fastrand::Rng::with_seed(7);
     let keys: Vec<SessionId> =
         (0..config.contestants).map(|n| SessionId::derived(&n.to_string())).collect();

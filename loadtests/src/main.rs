@@ -28,6 +28,11 @@ mod viewers;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// As the server's.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Load tests of Polycode.
 #[derive(Debug, Parser)]

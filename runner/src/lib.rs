@@ -46,7 +46,6 @@ mod zygote;
 pub use check::check;
 pub use fake::FakeSandbox;
 pub use namespace::{Config, NamespaceSandbox, NotMet};
-pub use sys::keep_one_heap;
 pub use walls::FORK_SERVER;
 #[doc(hidden)]
 pub use zygote::sandbox_main_without;

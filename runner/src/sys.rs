@@ -229,28 +229,6 @@ pub(crate) fn page_bytes() -> u64 {
     u64::try_from(bytes).expect("every machine has pages")
 }
 
-/// By how much the heap grows at once, in bytes; and how much of it may lie free at its end.
-#[cfg(target_env = "gnu")]
-const HEAP_STEP: (i32, i32) = (4 << 20, 256 << 20);
-
-/// Tells the C library's allocator to keep one heap instead of one for each few threads
-/// (`mallopt(3)`, `M_ARENA_MAX`), so that what one thread frees the others can have: with a thousand
-/// candidates a fifth less memory, and no more processor time. It grows by large steps, since
-/// everybody waits for each. To be called before any thread is started; elsewhere than with glibc it
-/// does nothing.
-pub fn keep_one_heap() {
-    #[cfg(target_env = "gnu")]
-    {
-        let (step, free) = HEAP_STEP;
-        let settings =
-            [(libc::M_ARENA_MAX, 1), (libc::M_TOP_PAD, step), (libc::M_TRIM_THRESHOLD, free)];
-        for (setting, value) in settings {
-            // SAFETY: the call changes a number that the allocator reads.
-            let _kept = unsafe { libc::mallopt(setting, value) };
-        }
-    }
-}
-
 fn succeeded(answer: libc::c_long) -> io::Result<()> {
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
