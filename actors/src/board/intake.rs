@@ -1,6 +1,6 @@
 //! What a board takes in: rows as they are committed.
 
-use std::sync::Arc;
+use std::{collections::HashMap, hint::black_box, sync::Arc};
 
 use bytes::Bytes;
 use domain::{
@@ -10,6 +10,7 @@ use domain::{
     ranking::{Move, Score},
     session::Sitting,
 };
+use foldhash::fast::FixedState;
 use ractor::ActorRef;
 
 use super::{
@@ -17,9 +18,9 @@ use super::{
     rows::{json, parsed},
 };
 
-/// How many candidates' rows are put where they belong together: as many as are in the processor's
-/// cache still.
-const TOGETHER: usize = 1_024;
+/// How many candidates' rows are put where they belong together: few enough to be in the processor's
+/// cache until they are scored, and enough that what they need of memory comes side by side.
+const TOGETHER: usize = 32;
 
 /// How many are moved in the order together at most, so that what is kept of them stays small.
 const MOVED: usize = 16 * 1_024;
@@ -35,6 +36,7 @@ pub(super) struct Told<'a> {
 
 impl State {
     pub(super) fn hear(&mut self, heard: Vec<Heard>, myself: &ActorRef<Msg>) {
+        fetch_frames(&heard);
         for heard in heard {
             match heard {
                 Heard::Frame(published) => self.take_in(&published),
@@ -114,6 +116,7 @@ impl State {
     /// Takes in the rows that have come, and scores all who changed.
     pub(super) fn settle(&mut self) {
         let is_watched = self.monitor.ring.is_some();
+        fetch(&self.come, &self.people);
         for come in self.come.drain(..) {
             let seen = self.people.entry(come.session).or_default();
             let is_new = seen.seq < come.seq
@@ -197,4 +200,25 @@ impl Seen {
             unranked.push(session);
         }
     }
+}
+
+/// Reads a little of all that taking them in needs: of many it comes from memory side by side here,
+/// and would come one after the other where it is needed.
+fn fetch(come: &[Come], people: &HashMap<SessionId, Seen, FixedState>) {
+    let own = come.iter().filter_map(|come| people.get(&come.session)?.sitting.as_ref());
+    let sittings = own.chain(come.iter().filter_map(|come| come.sitting.as_deref()));
+    black_box(sittings.clone().map(|sitting| sitting.questions.len()).max());
+    let questions = sittings.flat_map(|sitting| &sitting.questions);
+    black_box(questions.clone().map(|question| question.marks.len()).max());
+    black_box(questions.filter_map(|question| question.marks.first()).map(|mark| mark.at).max());
+}
+
+/// The same of frames.
+fn fetch_frames(heard: &[Heard]) {
+    let frames = heard.iter().filter_map(Heard::as_frame);
+    black_box(frames.clone().map(|frame| frame.text.len()).max());
+    let sittings = frames.clone().filter_map(|frame| frame.sitting.as_ref());
+    black_box(sittings.map(|sitting| sitting.session).max());
+    let rows = frames.flat_map(|published| &published.frame.rows);
+    black_box(rows.filter_map(|(key, _)| key.as_bytes().first()).max());
 }
