@@ -102,10 +102,14 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Vec<String>> {
 
 fn wrong(turn: &Turn) -> Option<String> {
     let Turn { failed, lost, gaps, dups, .. } = turn;
-    let is_right = failed + lost + gaps + dups == 0;
-    (!is_right).then(|| {
-        format!("{failed} sockets failed, {lost} were lost; {gaps} frames missed, {dups} doubled")
-    })
+    if failed + lost + gaps + dups > 0 {
+        return Some(format!(
+            "{failed} sockets failed, {lost} were lost; {gaps} frames missed, {dups} doubled"
+        ));
+    }
+    // What is given back meanwhile would pass for what the sockets do not take.
+    let is_measured = turn.bytes_per_conn > 0.0;
+    (!is_measured).then(|| "the server had more memory before the sockets came".to_owned())
 }
 
 fn measure(config: &Config, name: &str, turn: usize, scratch: &TempDir) -> anyhow::Result<Turn> {
