@@ -9,7 +9,7 @@ SEEDS := 1000
 # How long each soak lasts, in minutes.
 MINUTES := 60
 
-.PHONY: simulate cluster cluster-test soak soak-cluster bench-prerequisites run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
+.PHONY: simulate cluster cluster-test soak soak-cluster bench-prerequisites bench-programs run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -83,62 +83,54 @@ browser-test: web
 bench: $(BENCHES:%=bench-%)
 	@sh scripts/bench-table.sh
 
-bench-sit: web
-	$(CARGO) build --release -p gateway -p loadtests
+# Built in one go: cargo would build again what they share for each other choice of programs.
+bench-programs: web
+	$(CARGO) build --release -p gateway -p loadtests --bins --examples
+
+bench-sit: bench-programs
 	ulimit -n 8192 && ./target/release/loadtests sit --candidates 1000 --spawn target/release/polycode
 
-bench-startup: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-startup: bench-programs
 	./target/release/loadtests startup --spawn target/release/polycode
 
-bench-store:
-	$(CARGO) build --release -p loadtests
+bench-store: bench-programs
 	./target/release/loadtests journal
 
 # Needs Debian's redis-server; one of its own is started and stopped.
-bench-board:
-	$(CARGO) build --release -p loadtests
+bench-board: bench-programs
 	./target/release/loadtests board
 
 # In turns with pgbench, on a PostgreSQL that it starts itself.
-bench-postgres:
-	$(CARGO) build --release -p loadtests
+bench-postgres: bench-programs
 	ulimit -n 8192 && ./target/release/loadtests postgres
 
 # The gateway alone beside servers that do nothing but this, by a neutral client that comes with the
 # shared data (`POLYCODE_SHARED`); seven turns each.
-bench-fanout-one2k bench-fanout-one8k bench-fanout-many8k: bench-fanout-%:
-	$(CARGO) build --release -p gateway --example fan_server -p loadtests --bin loadtests
+bench-fanout-one2k bench-fanout-one8k bench-fanout-many8k: bench-fanout-%: bench-programs
 	@sh scripts/bench-fanout.sh
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests fanout --scenario $*
 
-bench-storm: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-storm: bench-programs
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests storm --spawn target/release/polycode
 
 # 5,000 screens on one wall, while a hundred candidates score.
-bench-viewers: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-viewers: bench-programs
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests viewers --spawn target/release/polycode
 
 # A contest of 2,554 teams and 34,262 runs of the shared data (`POLYCODE_SHARED`), sixty times as fast.
-bench-stream: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-stream: bench-programs
 	ulimit -n "$$(ulimit -Hn)" && ./target/release/loadtests stream --spawn target/release/polycode
 
 # What one slow socket costs, and what the others feel of it.
-bench-slow:
-	$(CARGO) build --release -p gateway --example fan_server -p loadtests --bin loadtests
+bench-slow: bench-programs
 	ulimit -n 8192 && ./target/release/loadtests slow
 
 # 100,000 ends of tests, clocks through a bad network, and liars.
-bench-timers: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-timers: bench-programs
 	ulimit -n 8192 && ./target/release/loadtests timers --spawn target/release/polycode
 
 # 10,000 links that end, in every way, and a server that is killed meanwhile.
-bench-recovery: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-recovery: bench-programs
 	ulimit -n 8192 && ./target/release/loadtests recovery --spawn target/release/polycode
 
 # For so many minutes each: links are cut and the server is killed, then sockets come and go; in
@@ -165,8 +157,7 @@ soak-runner:
 	$(CARGO) build --release -p runner --bins --examples
 	./target/release/examples/soak_runner 10000
 
-bench-burst: web
-	$(CARGO) build --release -p gateway -p loadtests
+bench-burst: bench-programs
 	./target/release/loadtests burst --spawn target/release/polycode
 
 # The runner's tests on control groups v2, in a guest. Not part of `test`: it needs QEMU, and half an
