@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 use domain::ids::SessionId;
-use loadtests::figures::{Figure, report};
+use loadtests::figures::{Figure, Goal, median, ratio, report};
 
 use self::{frames::From, ranks::Ranks, redis::Redis, whole::Whole};
 
@@ -164,30 +164,16 @@ struct Rates {
 }
 
 impl Rates {
-    fn figures(self, what: &str, goal: Option<f64>) -> [Figure; 5] {
-        let mut ratios: Vec<f64> =
-            self.ours.iter().zip(&self.redis).map(|(ours, redis)| ours / redis).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
-        // Order statistics: all but the outermost on each side, at least of nine.
-        let outer = usize::from(ratios.len() >= 9);
-        let ratio = middle(ratios.clone());
+    fn figures(&self, what: &str, goal: Option<f64>) -> Vec<Figure> {
         let name = |figure: &str| format!("{what}, {figure}");
-        [
-            Figure::plain(&name("ours"), middle(self.ours), "1/s"),
-            Figure::plain(&name("Redis"), middle(self.redis), "1/s"),
-            goal.map_or_else(
-                || Figure::plain(&name("ratio"), ratio, "x"),
-                |goal| Figure::at_least(&name("ratio"), ratio, "x", goal),
-            ),
-            Figure::plain("  95 % from", ratios[outer], "x"),
-            Figure::plain("  95 % to", ratios[ratios.len() - 1 - outer], "x"),
-        ]
+        let mut figures = vec![
+            Figure::plain(&name("ours"), median(&self.ours), "1/s"),
+            Figure::plain(&name("Redis"), median(&self.redis), "1/s"),
+        ];
+        let goal = goal.map(Goal::AtLeast);
+        figures.extend(ratio(&name("ratio"), &self.ours, &self.redis, goal));
+        figures
     }
-}
-
-fn middle(mut all: Vec<f64>) -> f64 {
-    all.sort_unstable_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 /// After all moves all must say the same of everybody asked for.

@@ -19,12 +19,27 @@ pub(crate) struct FanServer {
 impl FanServer {
     /// Serves so many topics.
     pub(crate) fn start(program: &Path, topics: u32, scratch: &Path) -> anyhow::Result<Self> {
+        Self::start_as(Command::new(program), topics, scratch)
+    }
+
+    /// The same, which keeps no memory that is free: what is resident is in use.
+    pub(crate) fn start_frugal(
+        program: &Path,
+        topics: u32,
+        scratch: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut program = Command::new(program);
+        program.env("MALLOC_CONF", "dirty_decay_ms:0");
+        Self::start_as(program, topics, scratch)
+    }
+
+    fn start_as(mut program: Command, topics: u32, scratch: &Path) -> anyhow::Result<Self> {
         let directory = scratch.join("server");
         std::fs::create_dir_all(&directory)?;
         let cookie = directory.join("cookie");
         std::fs::remove_file(&cookie).ok();
         let port = two_free_ports()?;
-        let mut child = Command::new(program)
+        let mut child = program
             .args([&port.to_string(), &topics.to_string()])
             .arg(&directory)
             .spawn()

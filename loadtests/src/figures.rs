@@ -58,22 +58,24 @@ pub enum Goal {
     AtMost(f64),
 }
 
-/// The median of the turns' ratios against its goal, and its interval by the sign test: of seven
-/// turns all enclose the median with 98 %, of nine those without the ends with 96 %.
-pub fn ratio(name: &str, ours: &[f64], theirs: &[f64], goal: Goal) -> Vec<Figure> {
+/// The median of the turns' ratios, and its interval by the sign test: of seven turns all enclose the
+/// median with 98 %, of nine those without the ends with 96 %. Both the median and the interval's
+/// lower end are held against the goal, if there is one: the lower end says whether a miss is more
+/// than noise, and whether what is reached is.
+pub fn ratio(name: &str, ours: &[f64], theirs: &[f64], goal: Option<Goal>) -> [Figure; 3] {
     let mut all: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
     all.sort_unstable_by(f64::total_cmp);
-    let middle = median(&all);
-    let judged = match goal {
-        Goal::AtLeast(goal) => Figure::at_least(name, middle, "", goal),
-        Goal::AtMost(goal) => Figure::at_most(name, middle, "", goal),
+    let judged = |name: &str, value| match goal {
+        Some(Goal::AtLeast(goal)) => Figure::at_least(name, value, "", goal),
+        Some(Goal::AtMost(goal)) => Figure::at_most(name, value, "", goal),
+        None => Figure::plain(name, value, ""),
     };
     let (ends, sure) = if all.len() < 9 { (0, "98 %") } else { (1, "96 %") };
     let nth = |n: usize| all.get(n).copied().unwrap_or(f64::NAN);
     let (low, high) = (nth(ends), nth(all.len().saturating_sub(1 + ends)));
-    vec![
-        judged,
-        Figure::plain(&format!("  {sure} from"), low, ""),
+    [
+        judged(name, median(&all)),
+        judged(&format!("  {sure} from"), low),
         Figure::plain(&format!("  {sure} to"), high, ""),
     ]
 }
@@ -117,6 +119,31 @@ fn loads() -> anyhow::Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn values(figures: &[Figure; 3]) -> String {
+        figures.each_ref().map(|one| one.value.to_string()).join(" ")
+    }
+
+    #[test]
+    fn a_ratio_and_the_lower_end_of_its_interval_are_held_against_the_goal() {
+        let (ours, theirs) = ([2.0, 6.0, 4.0, 3.0, 5.0, 8.0, 7.0], [2.0; 7]);
+        let judged = |goal| {
+            let all = ratio("", &ours, &theirs, Some(goal));
+            assert_eq!(values(&all), "2.5 1 4");
+            all.map(|one| one.holds)
+        };
+        assert_eq!(judged(Goal::AtMost(2.5)), [Some(true), Some(true), None]);
+        assert_eq!(judged(Goal::AtMost(1.0)), [Some(false), Some(true), None]);
+        assert_eq!(judged(Goal::AtLeast(1.1)), [Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn of_nine_turns_the_outermost_are_left_out() {
+        let nine: Vec<f64> = (1..=9).map(f64::from).collect();
+        let all = ratio("", &nine, &[1.0; 9], None);
+        assert_eq!(values(&all), "5 2 8");
+        assert_eq!(all.map(|one| one.holds), [None; 3]);
+    }
 
     #[test]
     fn a_percentile_is_one_of_the_values() {

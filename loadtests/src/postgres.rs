@@ -107,13 +107,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
                 "command p50 to pgbench's",
                 &at(&mut asked, 500),
                 &at(&mut theirs, 500),
-                Goal::AtMost(2.0),
+                Some(Goal::AtMost(2.0)),
             ));
             figures.extend(ratio(
                 "command p99 to pgbench's",
                 &at(&mut asked, 990),
                 &at(&mut theirs, 990),
-                Goal::AtMost(3.0),
+                Some(Goal::AtMost(3.0)),
             ));
         }
     }
@@ -171,7 +171,7 @@ fn rates(clients: usize, goal: f64, ours: &[Turn], theirs: &[Turn]) -> Vec<Figur
         &format!("appends to pgbench, {clients}"),
         &ours,
         &theirs,
-        Goal::AtLeast(goal),
+        Some(Goal::AtLeast(goal)),
     ));
     figures
 }

@@ -84,7 +84,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let beside = |name: &str, all: &[f64]| {
         let mut figures =
             vec![Figure::plain(&format!("others' p99 beside {name}"), median(all), "ms")];
-        figures.extend(ratio("  to without it", all, &nobody, Goal::AtMost(LATER)));
+        figures.extend(ratio("  to without it", all, &nobody, Some(Goal::AtMost(LATER))));
         figures
     };
     figures.push(Figure::plain("others", whole(config.others), ""));

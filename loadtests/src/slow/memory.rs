@@ -42,7 +42,7 @@ struct Step {
 
 /// How a server grows step by step, beside so many sockets that do not read.
 async fn grown(config: &Config, scratch: &Path, sockets: usize) -> anyhow::Result<Vec<Step>> {
-    let server = FanServer::start(&config.server, u32::try_from(2 * SOCKETS)?, scratch)?;
+    let server = FanServer::start_frugal(&config.server, u32::try_from(2 * SOCKETS)?, scratch)?;
     let browser = Http::with_cookies(&server.url(), &server.cookie()?);
     let names = std::fs::read_to_string(server.topics())?;
     let mut publisher = Publisher::open(&server, config.bytes).await?;
