@@ -382,14 +382,6 @@ pub enum Heard {
 }
 
 impl Heard {
-    /// The same, to look at.
-    pub fn as_frame(&self) -> Option<&Published> {
-        match self {
-            Self::Frame(published) => Some(published),
-            Self::Gap => None,
-        }
-    }
-
     /// The frame, unless it is a gap.
     pub fn frame(self) -> Option<Arc<Published>> {
         match self {

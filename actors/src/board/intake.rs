@@ -215,7 +215,10 @@ fn fetch(come: &[Come], people: &HashMap<SessionId, Seen, FixedState>) {
 
 /// The same of frames.
 fn fetch_frames(heard: &[Heard]) {
-    let frames = heard.iter().filter_map(Heard::as_frame);
+    let frames = heard.iter().filter_map(|heard| match heard {
+        Heard::Frame(published) => Some(published),
+        Heard::Gap => None,
+    });
     black_box(frames.clone().map(|frame| frame.text.len()).max());
     let sittings = frames.clone().filter_map(|frame| frame.sitting.as_ref());
     black_box(sittings.map(|sitting| sitting.session).max());
