@@ -6,10 +6,13 @@ CARGO := cargo --quiet
 
 SEEDS := 1000
 
+# How long each fuzz target is tried, in seconds.
+SECONDS := 60
+
 # How long each soak lasts, in minutes.
 MINUTES := 60
 
-.PHONY: simulate cluster cluster-test soak soak-cluster bench-prerequisites bench-programs run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
+.PHONY: simulate cluster cluster-test soak soak-cluster fuzz bench-prerequisites bench-programs run test web prerequisites format lint licences rust-test web-test browser-test bench soak-runner test-vm $(BENCHES:%=bench-%)
 
 # Builds the page and the program, and serves on 127.0.0.1:8080 with the data in ./data.
 run: prerequisites web
@@ -63,6 +66,11 @@ cluster: prerequisites web
 simulate:
 	$(CARGO) build --profile simulate -p simulation
 	./target/simulate/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+# What clients send, by coverage, each target for so many seconds. Not part of `test`, which has the
+# same checks on made-up frames.
+fuzz:
+	@sh scripts/fuzz.sh $(SECONDS)
 
 web-test: web
 	cd web && npm run check && npm test

@@ -5,6 +5,7 @@ mod asking;
 mod fuzz;
 mod line;
 pub(crate) mod outbox;
+mod reading;
 mod rights;
 mod typing;
 pub(crate) mod upgrade;

@@ -1,58 +1,15 @@
 //! Whatever comes in: bytes of nobody, frames of somebody with something wrong in them. Nothing
 //! panics, nothing grows without a limit, and what is understood is what was said.
 
-use std::io::{Cursor, ErrorKind, Read, Result, Write};
+mod hear;
 
-use domain::{
-    command::AnyCommand,
-    frame::{ClientFrame, FRAME_BYTES_MAX},
-    rows::Topic,
-    stream::Stream,
-};
+use domain::frame::FRAME_BYTES_MAX;
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
-use tungstenite::{Error, Message, WebSocket, protocol::Role};
+use tungstenite::{Error, Message};
 
-use super::line;
-
-/// What a client sent, in as small pieces as it came, and nowhere to answer.
-struct Sent {
-    bytes: Cursor<Vec<u8>>,
-    piece: usize,
-}
-
-impl Read for Sent {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
-        let length = into.len().min(self.piece);
-        match self.bytes.read(into.get_mut(..length).unwrap_or_default())? {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            read => Ok(read),
-        }
-    }
-}
-
-impl Write for Sent {
-    fn write(&mut self, from: &[u8]) -> Result<usize> {
-        Ok(from.len())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// All messages that are read of `bytes`, and how reading them ended.
-fn read(bytes: Vec<u8>, piece: usize) -> (Vec<Message>, Error) {
-    let sent = Sent { bytes: Cursor::new(bytes), piece: piece.max(1) };
-    let mut socket = WebSocket::from_raw_socket(sent, Role::Server, Some(line::config()));
-    let mut messages = vec![];
-    loop {
-        match socket.read() {
-            Ok(message) => messages.push(message),
-            Err(error) => return (messages, error),
-        }
-    }
-}
+use self::hear::{read, understand};
+use super::reading;
 
 /// A frame as a client writes it (RFC 6455, section 5.2), with everything that can be wrong.
 #[derive(Clone, Debug)]
@@ -187,28 +144,6 @@ fn mutated() -> impl Strategy<Value = Value> {
         }
         frame
     })
-}
-
-/// All that is done with a text before anybody is asked for anything.
-fn understand(text: &str) -> Option<ClientFrame> {
-    let frame = serde_json::from_str::<ClientFrame>(text).ok()?;
-    match &frame {
-        ClientFrame::Watch { topic, .. } | ClientFrame::Unwatch { topic } => {
-            if let Ok(read) = topic.parse::<Topic>() {
-                assert_eq!(read.to_string().parse::<Topic>().unwrap(), read);
-            }
-        }
-        ClientFrame::Do { to, command, .. } => {
-            if let Ok(stream) = to.parse::<Stream>() {
-                AnyCommand::parse(stream, command.clone()).ok();
-            }
-        }
-        ClientFrame::Type { .. }
-        | ClientFrame::EndInput { .. }
-        | ClientFrame::Stop { .. }
-        | ClientFrame::Ping { .. } => {}
-    }
-    Some(frame)
 }
 
 proptest! {

@@ -3,18 +3,13 @@
 use std::io::{ErrorKind, Read, Result, Write};
 
 use bytes::{Buf, Bytes};
-use domain::frame::{FRAME_BYTES_MAX, close};
+use domain::frame::close;
 use tokio::task::yield_now;
-use tungstenite::{
-    Error, Message, WebSocket,
-    protocol::{Role, WebSocketConfig},
-};
+use tungstenite::{Error, Message, WebSocket, protocol::Role};
 
-use super::outbox::Outbox;
+use super::{outbox::Outbox, reading};
 use crate::limits::{Bucket, Flow};
 
-/// How much is read at once. Idle sockets keep this much, so it is the size of usual frames.
-const READ_BYTES: usize = 1024;
 /// After so many reads others get to work: of a message in very many pieces, the library reads one
 /// after the other.
 const READS: u32 = 64;
@@ -54,21 +49,11 @@ struct Ends {
     is_too_fast: bool,
 }
 
-/// How frames are read: nothing longer than the protocol has, and no compression, which the library
-/// does not know.
-pub(super) fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX))
-}
-
 impl Line {
     pub(super) fn new(outbox: Outbox, first: Bytes) -> Self {
         let bytes = Bucket::default();
         let ends = Ends { outbox, first, reads: READS, bytes, is_too_fast: false };
-        Self(WebSocket::from_raw_socket(ends, Role::Server, Some(config())))
+        Self(WebSocket::from_raw_socket(ends, Role::Server, Some(reading::config())))
     }
 
     /// The next message; `None` when the socket is closed. Cancelling it loses nothing.
