@@ -81,12 +81,30 @@ test('a refused frame does not block the ones behind it', async () => {
   const saver = await server.open();
   saver.edit(FILE, insert('a', 1, 'b'), 2);
   saver.edit(FILE, insert('ab', 2, 'c'), 3);
-  await server.refuses('too_large');
-  expect(saver.refused?.code).toBe('too_large');
+  await server.refuses('too_long');
+  expect(saver.refused?.code).toBe('too_long');
   await vi.advanceTimersByTimeAsync(1_000);
   await server.answers();
   expect(server.text).toBe('ac');
   expect(saver.text(FILE)).toBe('ac');
+});
+
+test('what came in a pause is kept apart, and what is typed after it is stored', async () => {
+  const server = new Server('a');
+  const saver = await server.open();
+  saver.edit(FILE, insert('a', 1, 'b'), 2);
+  await server.keeps_apart();
+  expect(saver.text(FILE)).toBe('a');
+  expect(saver.state).toBe('saved');
+  expect(await outbox.of('s')).toEqual([]);
+  saver.edit(FILE, insert('a', 1, 'c'), 2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.asked[0]!.command.base_rev).toBe(0);
+  await server.answers();
+  expect(server.text).toBe('ac');
+  expect(saver.text(FILE)).toBe('ac');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(server.asked).toEqual([]);
 });
 
 test('a taken seat stops sending and loses nothing', async () => {
@@ -161,6 +179,11 @@ class Server {
     const key = JSON.stringify(command.changes) + command.base_rev;
     if (!this.#known.has(key)) this.store(command);
     settle({ ok: true, answer: { rev: this.#known.get(key) }, epoch: 1, seq: this.rev });
+    await settled();
+  }
+
+  async keeps_apart(): Promise<void> {
+    this.asked.shift()!.settle({ ok: true, answer: { late: 0 }, epoch: 1, seq: 1 });
     await settled();
   }
 

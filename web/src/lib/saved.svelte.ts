@@ -9,7 +9,10 @@ const PACE_MS = 1_000;
 const OFFLINE_AFTER_MS = 2_000;
 const KEEP_AFTER_MS = 200;
 /** Codes after which nothing more is sent: the text is read-only from now on. */
-const FINAL = new Set(['time_is_up', 'sealed', 'gone', 'not_running']);
+const FINAL = new Set(['time_is_up', 'gone', 'not_running']);
+
+/** The file's next revision, or which late edit it is. */
+type EditAnswer = { rev: number } | { late: number };
 
 /** `offline`: kept on this device only, for two seconds or longer. */
 export type Saved = 'saved' | 'saving' | 'offline';
@@ -142,17 +145,19 @@ export class Saver {
     // The id is kept with the frame: an answer lost with the page is asked for again under it.
     const outcome = await this.#port.send(command, { id: command_id, again: again !== null });
     this.#on_its_way = false;
-    if (outcome.ok) await this.#stored(draft, (outcome.answer as { rev: number }).rev, again !== null);
+    if (outcome.ok) await this.#answered(draft, outcome.answer as EditAnswer, again !== null);
     else await this.#refused(draft, outcome.why);
     this.#keep(draft);
     this.#show();
     this.#pump();
   }
 
-  async #stored(draft: Draft, rev: number, restored: boolean): Promise<void> {
+  async #answered(draft: Draft, answer: EditAnswer, restored: boolean): Promise<void> {
     this.frames_stored += 1;
     this.refused = null;
-    if (!draft.acknowledge(rev) || restored) await this.#adopt_all();
+    // What came after the end, or in a pause, is kept apart by the server: the file is as it was.
+    if (!('rev' in answer)) await this.#adopt_all(draft);
+    else if (!draft.acknowledge(answer.rev) || restored) await this.#adopt_all();
   }
 
   async #refused(draft: Draft, why: { code: string; text: string }): Promise<void> {

@@ -34,7 +34,7 @@ export const desk = words(
       gift: (time: string, at: string) => `**${time} more, given by the organiser at ${at}.** Your clock has it already.`,
       announcement: (at: string) => `**Announcement, ${at}.**`,
       dismiss: 'I have read it',
-      late: (chars: number, at: string) => `**${en_count(chars, 'character', 'characters')} came after the end**, at ${at}. They are kept apart; the organiser decides.`,
+      late: (chars: number, at: string) => `**${en_count(chars, 'character', 'characters')} came too late**, at ${at}. They are kept apart; the organiser decides.`,
     },
     show: { label: 'Show', statement: 'Statement', code: 'Code', answer: 'Answer', results: 'Results' },
     statement: {
@@ -137,7 +137,7 @@ export const desk = words(
       gift: (time, at) => `**${time} de plus, par l’organisateur à ${at}.** Votre horloge en tient déjà compte.`,
       announcement: at => `**Annonce, ${at}.**`,
       dismiss: 'J’ai lu',
-      late: (chars, at) => `**${fr_count(chars, 'caractère arrivé', 'caractères arrivés')} après la fin**, à ${at}. Ils sont gardés à part ; l’organisateur décidera.`,
+      late: (chars, at) => `**${fr_count(chars, 'caractère arrivé', 'caractères arrivés')} trop tard**, à ${at}. Ils sont gardés à part ; l’organisateur décidera.`,
     },
     show: { label: 'Afficher', statement: 'Énoncé', code: 'Code', answer: 'Réponse', results: 'Résultats' },
     statement: {
