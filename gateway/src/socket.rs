@@ -22,7 +22,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
-    at::{At, Ms},
+    at::At,
     frame::{ClientFrame, ServerFrame, close},
     ids::{CampaignId, SessionId},
     rows::Topic,
@@ -53,8 +53,6 @@ use crate::{
 const FRAMES: Flow = Flow { burst: 400, a_second: 100 };
 /// What a frame counts for that makes the server read.
 const WATCH_COST: u32 = 5;
-/// The most that is given for the way to the server.
-const COMPENSATION_MAX: Ms = Ms(250);
 /// Over how long those come back whom a server that stops has told to: a socket takes a millisecond
 /// of it, so that the next server is not run over.
 const SPREAD_MS: std::ops::Range<u64> = 250..10_000;
@@ -71,8 +69,9 @@ const CANDIDATES: (Duration, Duration) = (Duration::from_secs(3), Duration::from
 const OTHERS: (Duration, Duration) = (Duration::from_secs(25), Duration::from_mins(1));
 
 /// A server that wakes so much later than it wanted to stood still itself: what its clients said meanwhile
-/// is yet to be read, and who is silent is found out anew.
+/// is yet to be read, for which there is a moment.
 const HELD_UP: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_secs(1);
 
 type Stopping = watch::Receiver<bool>;
 
@@ -118,12 +117,13 @@ async fn serve(app: Shared, caller: Arc<Caller>, door: Door, outbox: Outbox, fir
         Some(close::NOT_ALLOWED)
     };
     connection.leave();
-    // Whoever says goodbye for long has no place any more.
-    let Connection { app, outbox, .. } = connection;
+    // Whoever says goodbye for long keeps their place among all sockets as long.
+    let Connection { app, outbox, door: _door, .. } = connection;
     match code {
         Some(code) => {
+            drop(line);
             let retry_after_ms = (code == close::GOING_AWAY).then(|| place(&app));
-            Box::pin(say_goodbye(outbox.clone(), line, code, retry_after_ms)).await;
+            Box::pin(say_goodbye(&outbox, code, retry_after_ms)).await;
         }
         None => line.answer_close(),
     }
@@ -131,11 +131,10 @@ async fn serve(app: Shared, caller: Arc<Caller>, door: Door, outbox: Outbox, fir
 }
 
 /// Sends somebody away who was never let in.
-async fn turn_away(app: Shared, outbox: Outbox, first: Bytes, code: u16) {
+async fn turn_away(app: Shared, outbox: Outbox, code: u16) {
     let _stopping = app.stopping.subscribe();
-    let line = Line::new(outbox.clone(), first);
     let retry_after_ms = (code == close::TOO_MANY).then_some(TOO_MANY_RETRY_MS);
-    say_goodbye(outbox.clone(), line, code, retry_after_ms).await;
+    say_goodbye(&outbox, code, retry_after_ms).await;
     outbox.finish();
 }
 
@@ -145,16 +144,9 @@ fn place(app: &Shared) -> u64 {
     fastrand::u64(..sockets.clamp(SPREAD_MS.start, SPREAD_MS.end))
 }
 
-/// Says goodbye, and waits until the client has closed: who drops a connection into which somebody
-/// writes takes back what was said last.
-async fn say_goodbye(outbox: Outbox, mut line: Line, code: u16, retry_after_ms: Option<u64>) {
-    outbox.frame(&ServerFrame::Bye { code, retry_after_ms }).ok();
-    outbox.send(wire::close(code)).ok();
-    let closed = async {
-        outbox.empty().await;
-        while let Some(Ok(_)) = line.next().await {}
-    };
-    timeout(CLOSING, closed).await.ok();
+async fn say_goodbye(outbox: &Outbox, code: u16, retry_after_ms: Option<u64>) {
+    let bye = ServerFrame::Bye { code, retry_after_ms };
+    timeout(CLOSING, outbox.close(&bye, code)).await.ok();
 }
 
 impl Connection {
@@ -167,22 +159,22 @@ impl Connection {
         // Those who came together do not look together.
         let first_look = Instant::now() + LOOK_AGAIN.mul_f64(0.5 + fastrand::f64() / 2.0);
         let mut looks = interval_at(first_look, LOOK_AGAIN);
-        let mut heard_at = Instant::now();
+        let mut silent_at = Instant::now() + silence;
         let outbox = self.outbox.clone();
         loop {
             tokio::select! {
                 () = told_to_stop(stopping) => return Some(close::GOING_AWAY),
                 message = line.next() => {
-                    heard_at = Instant::now();
+                    silent_at = Instant::now() + silence;
                     if let Err(code) = self.hear(message?).await {
                         return Some(code);
                     }
                 }
-                () = sleep_until(heard_at + silence) => {
-                    if heard_at.elapsed() < silence + HELD_UP {
+                () = sleep_until(silent_at) => {
+                    if silent_at.elapsed() < HELD_UP {
                         return Some(close::SILENT);
                     }
-                    heard_at = Instant::now();
+                    silent_at = Instant::now() + MOMENT;
                 }
                 _ = pings.tick() => {
                     let ping = wire::frame(Kind::Ping, &self.way.ask(Instant::now()));
@@ -246,7 +238,7 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Do { command_id, to, command, first } => {
-                let received_at = received_at - self.way.rtt().min(COMPENSATION_MAX);
+                let received_at = received_at - self.way.compensation();
                 self.ask(Asked { command_id, to, command, received_at, is_first: first })
             }
             ClientFrame::Type { submission, text } => {
@@ -290,6 +282,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.watched.clear();
         let Some((session, campaign)) = self.presence.take() else { return };
         self.app.live.presence.leave(&self.app.node.deps, campaign, session);
     }

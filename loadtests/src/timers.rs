@@ -1,9 +1,10 @@
 //! Time: a hundred thousand ends of tests, none early and none late; the time that pages show
-//! through a bad network; and what those gain who lie about theirs.
+//! through a bad network; what those gain who lie about theirs; and how soon everybody is told.
 
 mod expiry;
 mod liars;
 mod shown;
+mod told;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Vec<String>> {
     let mut figures = expiry::measure(&config, &mut problems).await?;
     figures.extend(shown::measure(&config).await?);
     figures.extend(liars::measure(&config, &mut problems).await?);
+    figures.extend(told::measure(&config).await?);
     report("timers", &figures)?;
     Ok(problems)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use domain::{at::Ms, campaign::Settings, ports::Clock};
 use hyper::StatusCode;
-use loadtests::socket::Socket;
+use loadtests::{http::Http, socket::Socket};
 use serde_json::json;
 use storage::SystemClock;
 use tokio::time::sleep;
@@ -37,6 +37,21 @@ async fn a_link_that_is_unknown_or_revoked_says_so_and_opens_nothing() -> Done {
     let renewed = setting.creator.browser.post(&path, &json!({})).await?.done()?;
     setting.added[0].code = renewed["code"].as_str().unwrap_or_default().to_owned();
     setting.first().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cookie_that_somebody_else_chose_opens_nothing_before_or_after_the_link() -> Done {
+    let setting = Setting::new(1).await?;
+    let chosen = "polycode_sit=chosen; polycode=chosen; polycode_wall=chosen";
+    let mut browser = Http::with_cookies(&setting.server.url, chosen);
+    let path = format!("/api/v1/links/{}/open", setting.added[0].code);
+    browser.post(&path, &json!({})).await?.done()?;
+    ensure!(!browser.cookies().contains("polycode_sit=chosen"), "{}", browser.cookies());
+    let files = format!("/api/v1/sit/{}/files", setting.added[0].session);
+    ensure!(browser.get(&files).await?.status == StatusCode::OK);
+    let mut other = Http::with_cookies(&setting.server.url, chosen);
+    ensure!(other.get(&files).await?.status == StatusCode::UNAUTHORIZED);
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod judging;
 mod kill;
 mod links;
 mod live;
+mod malformed;
 mod node;
 mod postgres;
 mod power_cut;

@@ -36,7 +36,16 @@ mod counted;
 
 use self::counted::Counted;
 use super::*;
-use crate::{app::App, limits::Limits, live::Live, setup::Setup, socket::outbox::Outbox};
+use crate::{
+    app::App,
+    limits::Limits,
+    live::Live,
+    setup::Setup,
+    socket::{
+        outbox::Outbox,
+        wire::{self, Kind},
+    },
+};
 
 /// How many times somebody is cut off.
 const CUTS: usize = 2_000;
@@ -300,6 +309,33 @@ async fn a_slow_socket_is_ended_at_its_limit_and_holds_up_nobody() {
     assert_eq!(view.resets, 1);
     // It ends by itself: nothing more is taken.
     tokio::time::timeout(PATIENCE, slow.drain()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_socket_is_spared_what_is_only_latest_and_gets_the_latest_when_it_reads_again() {
+    let (outbox, mut client) = pair().await;
+    let watch = Watch::new(outbox.clone(), (1, 0), Rank::Other);
+    assert!(watch.go_live(&[]));
+    let frame = |seq: u64| {
+        let wire = wire::frame(Kind::Text, format!("{seq:>20000}").as_bytes());
+        recent::Frame { epoch: 1, seq, prev: Some(seq - 1), wire }
+    };
+    let spared = (1..1_000).find(|seq| !watch.take(&frame(*seq), true)).unwrap();
+    assert!(watch.take(&frame(spared + 1), true), "nobody reads for it twice");
+    let Ok((_, seen)) = watch.after() else { panic!("it was ended") };
+    assert_eq!(seen, spared - 1);
+    let reading = async {
+        let mut all = vec![0; frame(1).wire.len() * usize::try_from(seen).unwrap()];
+        client.read_exact(&mut all).await.unwrap();
+    };
+    tokio::select! { () = reading => {}, () = outbox.drain() => panic!("it was ended") }
+    // Read anew then, as of what is latest.
+    watch.has_read((1, 5_000));
+    assert!(watch.go_live(&[]));
+    assert!(watch.take(&frame(5_001), true));
+    let mut latest = vec![0; frame(1).wire.len()];
+    client.read_exact(&mut latest).await.unwrap();
+    assert!(latest.ends_with(b"5001"));
 }
 
 #[tokio::test]

@@ -133,13 +133,17 @@ struct Tally {
 
 impl Doors {
     /// Lets one more in, under all of `keys`, who was looked at `since` then: if a right of theirs has
-    /// ended meanwhile, they look again at once.
+    /// ended meanwhile, they look again at once. A candidate has limits of their own, and nobody in the
+    /// same hall or behind the same proxy can keep them out.
     pub(crate) fn open(
         self: &Arc<Self>,
-        keys: Vec<Key>,
+        mut keys: Vec<Key>,
         is_administrator: bool,
         since: Instant,
     ) -> Result<Door, TooMany> {
+        if keys.iter().any(|key| matches!(key, Key::Candidate(_))) {
+            keys.retain(|key| !matches!(key, Key::Address(_)));
+        }
         let mut state = self.state();
         let is_full = |key: &Key| {
             let here = state.by.get(key).map_or(0, |group| group.sockets.len());
@@ -268,12 +272,42 @@ mod tests {
         let far = address("203.0.113.7");
         let from: Vec<_> =
             (0..4_096).map(|_| open(&doors, std::slice::from_ref(&far)).unwrap()).collect();
-        assert!(open(&doors, &[HALL, far]).is_err());
+        assert!(open(&doors, &[HALL, far.clone()]).is_err());
+        all.pop();
+        assert!(open(&doors, &[ADA, far]).is_ok(), "spectators keep a candidate out");
         drop((all, from));
         let near: Vec<_> =
             (0..5_000).map(|_| open(&doors, &[address("127.0.0.1")]).unwrap()).collect();
         drop(near);
         assert!(doors.state().by.is_empty(), "nobody is remembered who has left");
+    }
+
+    #[tokio::test]
+    async fn an_account_has_so_many_sockets_and_an_administrator_as_many_as_they_open() {
+        let doors = Arc::default();
+        let grace = Key::Person(PersonId::from_u128(1));
+        let all: Vec<_> =
+            (0..64).map(|_| open(&doors, std::slice::from_ref(&grace)).unwrap()).collect();
+        assert_eq!(open(&doors, std::slice::from_ref(&grace)).err(), Some(TooMany));
+        assert!(doors.open(vec![grace], true, Instant::now()).is_ok());
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn all_of_an_account_and_of_an_address_send_and_watch_together() {
+        let grace = Key::Person(PersonId::from_u128(1));
+        for (key, frames, watches) in
+            [(grace, 10_000..11_000, 512), (address("203.0.113.7"), 500_000..600_000, 32_768)]
+        {
+            let doors = Arc::default();
+            let mut one = open(&doors, std::slice::from_ref(&key)).unwrap();
+            let mut other = open(&doors, &[key]).unwrap();
+            let sent = (0..2 * frames.end)
+                .filter(|n| if n % 2 == 0 { &one } else { &other }.may_send(1))
+                .count();
+            assert!(frames.contains(&sent), "{sent}");
+            assert!(one.may_watch(watches - 10) && !other.may_watch(11) && other.may_watch(10));
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     io::{Error, ErrorKind, IoSlice, Result as Io},
+    net::Shutdown,
     os::fd::AsRawFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use domain::frame::ServerFrame;
 use socket2::SockRef;
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{net::TcpStream, sync::Notify, task::yield_now};
 
 use super::wire::{self, Kind};
 
@@ -26,6 +27,9 @@ const UNSENT_BYTES: u32 = 64 * 1024;
 const FRAME_BYTES: usize = 64;
 /// How many frames one system call writes at most.
 const SLICES: usize = 32;
+/// How much is thrown away, so much at a time, of what comes after the last word.
+const FORGOTTEN_MAX: usize = 4 * 1024 * 1024;
+const FORGOTTEN_BYTES: usize = 16 * 1024;
 
 /// The socket takes in too slowly, or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +64,20 @@ struct Inner {
 struct Queue {
     /// Of all that waits; none only if nothing does.
     bytes: usize,
-    /// Nothing more is taken.
-    is_over: bool,
+    state: State,
     /// Whole frames; of the first one, what is not written yet.
     frames: VecDeque<Bytes>,
+}
+
+/// What becomes of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    #[default]
+    Open,
+    /// What waits goes out, and nothing is taken any more but the last word.
+    Closing,
+    /// Nothing goes out.
+    Over,
 }
 
 impl Outbox {
@@ -86,8 +100,7 @@ impl Outbox {
 
     /// Sends a frame of the protocol.
     pub(crate) fn frame(&self, frame: &ServerFrame) -> Result<(), Overflow> {
-        let text = serde_json::to_vec(frame).expect("frames are plain data");
-        self.send(wire::frame(Kind::Text, &text))
+        self.send(wire_of(frame))
     }
 
     /// Sends a whole frame, as [`wire::frame`] makes it and others may share it. Never waits.
@@ -105,7 +118,7 @@ impl Outbox {
     }
 
     fn send_to(&self, mut queue: MutexGuard<'_, Queue>, frame: Bytes) -> Result<(), Overflow> {
-        if queue.is_over {
+        if queue.state != State::Open {
             return Err(Overflow);
         }
         if queue.bytes == 0 {
@@ -121,10 +134,19 @@ impl Outbox {
         }
         // A single large frame may pass: only a backlog counts.
         if BYTES_MAX < queue.bytes {
-            return Err(self.end(queue));
+            return Err(self.overflow(queue));
         }
         queue.push(frame);
         Ok(())
+    }
+
+    /// Takes nothing more. Of what waits the first frame is kept, of which a part may be written.
+    fn overflow(&self, mut queue: MutexGuard<'_, Queue>) -> Overflow {
+        let first = queue.frames.pop_front();
+        *queue = Queue { state: State::Closing, ..Queue::default() };
+        first.into_iter().for_each(|frame| queue.push(frame));
+        self.stir(queue);
+        Overflow
     }
 
     /// Waits until there is room, for senders of long tales; fails when nothing more is taken.
@@ -133,7 +155,7 @@ impl Outbox {
             let roomy = self.0.roomy.notified();
             {
                 let queue = self.queue();
-                if queue.is_over {
+                if queue.state != State::Open {
                     return Err(Overflow);
                 }
                 if queue.bytes <= BYTES_MANY {
@@ -148,18 +170,50 @@ impl Outbox {
     /// Cancelling it loses nothing.
     pub(crate) async fn drain(&self) {
         loop {
-            match self.write_on() {
+            match self.write_on(State::Closing) {
                 Ok(true) => self.0.stirred.notified().await,
-                Ok(false) => drop(self.0.stream.writable().await),
+                Ok(false) => tokio::select! {
+                    _ = self.0.stream.writable() => {}
+                    () = self.0.stirred.notified() => {}
+                },
                 Err(Overflow) => return,
             }
         }
     }
 
-    /// Waits until all is written, or nothing more is taken.
-    pub(super) async fn empty(&self) {
-        while let Ok(false) = self.write_on() {
+    /// Says `bye` behind what waits, then closes with `code`; nothing comes after that. Waits until the
+    /// other end has closed, too: who closes with something unread takes back what was said last
+    /// (RFC 1122, section 4.2.2.13).
+    pub(super) async fn close(&self, bye: &ServerFrame, code: u16) {
+        let mut queue = self.queue();
+        queue.state = queue.state.max(State::Closing);
+        queue.push(wire_of(bye));
+        queue.push(wire::close(code));
+        self.stir(queue);
+        // At once: a client may read only when it has said everything.
+        tokio::join!(self.say_the_rest(), self.forget());
+    }
+
+    async fn say_the_rest(&self) {
+        while let Ok(false) = self.write_on(State::Over) {
             self.0.stream.writable().await.ok();
+        }
+        SockRef::from(&self.0.stream).shutdown(Shutdown::Write).ok();
+    }
+
+    /// Throws away what still comes, until the other end has closed; not without a limit.
+    async fn forget(&self) {
+        let mut forgotten = 0;
+        while forgotten < FORGOTTEN_MAX {
+            match forget_some(&self.0.stream) {
+                Ok(0) => return,
+                Ok(read) => {
+                    forgotten += read;
+                    yield_now().await;
+                }
+                Err(error) if is_later(&error) => drop(self.0.stream.readable().await),
+                Err(_) => return,
+            }
         }
     }
 
@@ -168,11 +222,12 @@ impl Outbox {
         self.end(self.queue());
     }
 
-    /// Writes as much as the socket takes now. Answers whether that was all.
-    fn write_on(&self) -> Result<bool, Overflow> {
+    /// Writes as much as the socket takes now. Answers whether that was all; fails from the state `end`
+    /// on.
+    fn write_on(&self, end: State) -> Result<bool, Overflow> {
         let mut queue = self.queue();
         loop {
-            if queue.is_over {
+            if end <= queue.state {
                 return Err(Overflow);
             }
             if queue.frames.is_empty() {
@@ -190,11 +245,16 @@ impl Outbox {
     }
 
     fn end(&self, mut queue: MutexGuard<'_, Queue>) -> Overflow {
-        *queue = Queue { is_over: true, ..Queue::default() };
+        *queue = Queue { state: State::Over, ..Queue::default() };
+        self.stir(queue);
+        Overflow
+    }
+
+    /// Wakes whoever waits for another state.
+    fn stir(&self, queue: MutexGuard<'_, Queue>) {
         drop(queue);
         self.0.stirred.notify_one();
         self.0.roomy.notify_waiters();
-        Overflow
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -240,6 +300,16 @@ impl Queue {
     }
 }
 
+/// Apart, so that no task keeps the room for it.
+fn forget_some(stream: &TcpStream) -> Io<usize> {
+    stream.try_read(&mut [0; FORGOTTEN_BYTES])
+}
+
+fn wire_of(frame: &ServerFrame) -> Bytes {
+    let text = serde_json::to_vec(frame).expect("frames are plain data");
+    wire::frame(Kind::Text, &text)
+}
+
 fn is_later(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
@@ -260,7 +330,7 @@ mod tests {
     fn what_sending_needs_is_in_one_line_of_cache() {
         use std::mem::offset_of;
         let queue = offset_of!(Inner, queue) + size_of::<Mutex<Queue>>() - size_of::<Queue>();
-        let end = queue + offset_of!(Queue, is_over) + size_of::<bool>();
+        let end = queue + offset_of!(Queue, state) + size_of::<State>();
         assert!(size_of::<TcpStream>() <= offset_of!(Inner, queue) && end <= 64, "{end}");
     }
 
@@ -278,14 +348,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_backlog_has_a_limit_and_ends_the_socket() {
-        let (outbox, _client) = pair().await;
+    async fn a_backlog_has_a_limit_behind_which_only_the_last_word_is_said() {
+        let (outbox, mut client) = pair().await;
         let sent = fill(&outbox);
         let more = (sent..sent + 100).find(|n| outbox.send(numbered(*n)).is_err()).unwrap() - sent;
         assert!((7..=11).contains(&more), "{more}");
         outbox.drain().await;
         assert_eq!(outbox.room().await, Err(Overflow));
+        let reading = async move {
+            let mut all = vec![];
+            client.read_to_end(&mut all).await.unwrap();
+            all
+        };
+        let bye = ServerFrame::Bye { code: 4_001, retry_after_ms: None };
+        let (all, ()) = tokio::join!(reading, outbox.close(&bye, 4_001));
+        let begun = (0..sent).map(numbered);
+        let said: Vec<u8> = begun.chain([wire_of(&bye), wire::close(4_001)]).flatten().collect();
+        assert!(all == said, "what was begun is finished, and what waited behind it is not sent");
         assert_eq!(outbox.queue().frames.capacity(), 0);
+        assert_eq!(outbox.send(numbered(0)), Err(Overflow));
     }
 
     #[tokio::test]

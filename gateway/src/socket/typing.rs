@@ -7,11 +7,12 @@ use domain::{
     run::Typed,
 };
 
-use super::{Connection, outbox::Overflow};
+use super::{Connection, outbox::Overflow, rights};
 use crate::{
-    access::{self, Relation},
+    access,
     app::Shared,
     caller::{Caller, relation},
+    error::Refusal,
 };
 
 impl Connection {
@@ -21,10 +22,10 @@ impl Connection {
         submission: SubmissionId,
         typed: Typed,
     ) -> Result<(), Overflow> {
-        let passed = if may_type(&self.app, &self.caller, submission).await {
-            self.app.node.pass(submission, typed).await
-        } else {
-            Err(Why::new("forbidden", "this is not your run"))
+        let passed = match may_type(&self.app, &self.caller, submission).await {
+            Ok(true) => self.app.node.pass(submission, typed).await,
+            Ok(false) => Err(Why::new("forbidden", "this is not your run")),
+            Err(_) => Err(rights::unavailable()),
         };
         match passed {
             Ok(()) => Ok(()),
@@ -33,12 +34,15 @@ impl Connection {
     }
 }
 
-async fn may_type(app: &Shared, caller: &Caller, submission: SubmissionId) -> bool {
+async fn may_type(
+    app: &Shared,
+    caller: &Caller,
+    submission: SubmissionId,
+) -> Result<bool, Refusal> {
     for who in caller.all() {
-        let relation = relation(app, who, Topic::Output(submission)).await;
-        if access::may_type(who, relation.unwrap_or(Relation::Other)) {
-            return true;
+        if access::may_type(who, relation(app, who, Topic::Output(submission)).await?) {
+            return Ok(true);
         }
     }
-    false
+    Ok(false)
 }

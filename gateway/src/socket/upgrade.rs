@@ -62,11 +62,11 @@ async fn begin(
     let Some((stream, first)) = upgrade.await.ok().and_then(taken_apart) else { return };
     let outbox = Outbox::new(stream);
     if !speaks_ours {
-        return Box::pin(turn_away(app, outbox, first, close::OTHER_VERSION)).await;
+        return Box::pin(turn_away(app, outbox, close::OTHER_VERSION)).await;
     }
     match door(&app, &caller, since, outbox.stream()) {
         Ok(door) => serve(app, caller, door, outbox, first).await,
-        Err(TooMany) => Box::pin(turn_away(app, outbox, first, close::TOO_MANY)).await,
+        Err(TooMany) => Box::pin(turn_away(app, outbox, close::TOO_MANY)).await,
     }
 }
 

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 /// How many measurements count: a quarter of a minute for a candidate.
 const LATEST: usize = 5;
+/// The most that is given for the way to the server.
+const COMPENSATION_MAX: Ms = Ms(250);
 /// How many pings without an answer are remembered; more than come in the longest silence.
 const ASKED_MAX: usize = 8;
 
@@ -51,6 +53,11 @@ impl Way {
     pub(super) fn rtt(&self) -> Ms {
         self.measured.iter().copied().min().unwrap_or_default()
     }
+
+    /// By how much earlier something counts than it came.
+    pub(super) fn compensation(&self) -> Ms {
+        self.rtt().min(COMPENSATION_MAX)
+    }
 }
 
 #[cfg(test)]
@@ -59,14 +66,25 @@ mod tests {
 
     use super::*;
 
-    fn rtt_after(all: &[u64]) -> Ms {
+    fn after(all: &[u64]) -> Way {
         let (mut way, mut now) = (Way::default(), Instant::now());
         for ms in all {
             let ping = way.ask(now);
             now += Duration::from_millis(*ms);
             assert!(way.answered(&ping, now));
         }
-        way.rtt()
+        way
+    }
+
+    fn rtt_after(all: &[u64]) -> Ms {
+        after(all).rtt()
+    }
+
+    #[test]
+    fn who_is_far_away_is_given_the_way_and_no_more_than_a_quarter_of_a_second() {
+        for (ms, given) in [(0, 0), (100, 100), (250, 250), (400, 250), (60_000, 250)] {
+            assert_eq!(after(&[ms]).compensation(), Ms(given));
+        }
     }
 
     #[test]
