@@ -1,4 +1,5 @@
-//! The schema of the live protocol says what really goes over sockets, in both directions.
+//! The document and the schema of the live protocol say what really goes over sockets, in both
+//! directions.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,38 @@ use crate::{
     setting::{Done, Setting, settings},
 };
 
+const DOCUMENT: &str = include_str!("../../docs/live-protocol.md");
 const SCHEMA: &str = include_str!("../../docs/live-protocol.schema.json");
+
+/// What is seen in a whole test: kinds of frames, and of rows.
+const SEEN: [&str; 24] = [
+    "rows",
+    "done",
+    "refused",
+    "pong",
+    "bye",
+    "unwatched",
+    "untyped",
+    "session:session",
+    "session:question",
+    "session:run",
+    "session:late",
+    "monitor:c",
+    "monitor:p",
+    "monitor:campaign",
+    "monitor:present",
+    "monitor:queue",
+    "wall:about",
+    "wall:window",
+    "wall:person",
+    "place:you",
+    "place:window",
+    "place:person",
+    "output:input",
+    "output:0",
+];
+/// What comes and goes too quickly to be seen each time.
+const SEEN_AT_TIMES: [&str; 3] = ["output:state", "output:judged", "output:1"];
 
 /// A socket of which everything is checked that is sent and heard.
 struct Checked {
@@ -53,28 +85,50 @@ impl Checked {
             let frame: Value = serde_json::from_str(&text)?;
             let is_valid = self.schema.check("ServerFrame", &frame);
             is_valid.map_err(|wrong| anyhow::anyhow!("{frame}: {wrong}"))?;
-            self.see(&frame);
+            is_in_words(&frame)?;
+            self.seen.extend(kinds(&frame));
             if is_it(&frame) {
                 return Ok(frame);
             }
         }
     }
 
-    fn see(&mut self, frame: &Value) {
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        self.seen.insert(word(&frame["type"]));
-        let topic = word(&frame["topic"]).split('.').next().unwrap_or_default().to_owned();
-        for row in frame["rows"].as_array().into_iter().flatten() {
-            let is_named = topic == "session" || topic == "monitor" || topic == "output";
-            let key = word(&row["key"]);
-            let key = match key.as_str() {
-                "about" | "you" | "window" => key,
-                _ if is_named => key.split('.').next().unwrap_or_default().to_owned(),
-                _ => "person".to_owned(),
-            };
-            self.seen.insert(format!("{topic}:{key}"));
+    /// Rows of this kind, unless some were seen before.
+    async fn until_seen(&mut self, kind: &str) -> Done {
+        if !self.seen.contains(kind) {
+            self.until(|frame| kinds(frame).iter().any(|seen| seen == kind)).await?;
         }
+        Ok(())
     }
+}
+
+/// The kind of a frame, and those of its rows.
+fn kinds(frame: &Value) -> Vec<String> {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let topic = word(&frame["topic"]).split('.').next().unwrap_or_default().to_owned();
+    let mut kinds = vec![word(&frame["type"])];
+    for row in frame["rows"].as_array().into_iter().flatten() {
+        let is_named = topic == "session" || topic == "monitor" || topic == "output";
+        let key = word(&row["key"]);
+        let key = match key.as_str() {
+            "about" | "you" | "window" => key,
+            _ if is_named => key.split('.').next().unwrap_or_default().to_owned(),
+            _ => "person".to_owned(),
+        };
+        kinds.push(format!("{topic}:{key}"));
+    }
+    kinds
+}
+
+/// The word of a refusal, and the code of a goodbye, stand in the document.
+fn is_in_words(frame: &Value) -> Done {
+    if let Some(word) = frame["why"]["code"].as_str() {
+        ensure!(DOCUMENT.contains(&format!("`{word}`")), "the document lacks {word}");
+    }
+    if let Some(code) = frame["code"].as_u64() {
+        ensure!(DOCUMENT.contains(&format!("| {code} |")), "the document lacks {code}");
+    }
+    Ok(())
 }
 
 /// Whether the rows of a frame say this.
@@ -109,6 +163,13 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
     creator.until(is_there).await?;
     page.send(json!({ "type": "watch", "topic": format!("place.{campaign}") })).await?;
     page.until(|frame| says(frame, r#""you""#)).await?;
+    talk(&mut page, &mut creator, to, &seat).await?;
+    setting.post("pause", json!({ "reason": "A fire drill" })).await?;
+    page.until(|frame| says(frame, r#""pause_reason":"A fire drill""#)).await?;
+    page.ask(to, edit(&seat, 1)).await?;
+    page.until_seen("session:late").await?;
+    setting.post("resume", json!({})).await?;
+    page.until(|frame| says(frame, r#""paused_at":null"#)).await?;
     setting.post("announce", json!({ "text": "Welcome" })).await?;
     setting.post("time", json!({ "session": null, "by_ms": 60_000, "reason": "Late" })).await?;
     page.until(|frame| says(frame, r#""by":60000"#)).await?;
@@ -122,40 +183,42 @@ async fn every_frame_of_a_whole_test_is_what_the_schema_says() -> Done {
     candidates?;
     stopped?;
     let seen: BTreeSet<_> = creator.seen.union(&page.seen).map(String::as_str).collect();
-    for kind in [
-        "rows",
-        "done",
-        "refused",
-        "pong",
-        "bye",
-        "unwatched",
-        "untyped",
-        "session:session",
-        "session:question",
-        "session:run",
-        "monitor:c",
-        "monitor:p",
-        "monitor:campaign",
-        "monitor:present",
-        "wall:about",
-        "wall:window",
-        "wall:person",
-        "place:you",
-        "place:window",
-        "place:person",
-    ] {
-        ensure!(seen.contains(kind), "no {kind} was seen, only {seen:?}");
-    }
+    let missing: Vec<_> = SEEN.iter().filter(|kind| !seen.contains(*kind)).collect();
+    ensure!(missing.is_empty(), "no {missing:?} was seen, only {seen:?}");
+    let known: BTreeSet<_> = SEEN.into_iter().chain(SEEN_AT_TIMES).collect();
+    let unknown: Vec<_> = seen.difference(&known).collect();
+    ensure!(unknown.is_empty(), "the schema has no {unknown:?}");
+    Ok(())
+}
+
+fn edit(seat: &Value, base_rev: u32) -> Value {
+    let file = json!({ "question": 1, "language": "python", "name": "main.py" });
+    json!({
+        "type": "edit", "seat": seat, "file": file, "base_rev": base_rev,
+        "changes": [[0, "right = 1", ""]], "caret": 9,
+    })
+}
+
+/// A run into which its candidate types, while the creator sees that it goes on.
+async fn talk(page: &mut Checked, creator: &mut Checked, to: &str, seat: &Value) -> Done {
+    let run = json!({
+        "type": "run", "seat": seat, "question": 1, "kind": "interactive", "stdin": "",
+    });
+    let done = page.ask(to, run).await?;
+    let submission = done["answer"]["submission"].as_str().unwrap_or_default().to_owned();
+    page.send(json!({ "type": "watch", "topic": format!("output.{submission}") })).await?;
+    page.until(|frame| says(frame, r#""open":true"#)).await?;
+    page.send(json!({ "type": "type", "submission": submission, "text": "Ada\n" })).await?;
+    page.until(|frame| says(frame, r#""typed":true"#)).await?;
+    creator.until_seen("monitor:queue").await?;
+    page.send(json!({ "type": "end_input", "submission": submission })).await?;
+    page.until(|frame| says(frame, r#""state":"judged""#)).await?;
     Ok(())
 }
 
 /// Everything that a candidate does, and some things that are refused.
 async fn sit(page: &mut Checked, to: &str, seat: &Value) -> Done {
     let file = json!({ "question": 1, "language": "python", "name": "main.py" });
-    let edit = json!({
-        "type": "edit", "seat": seat, "file": file, "base_rev": 0,
-        "changes": [[0, "right = 1", ""]], "caret": 9,
-    });
     let extra = json!({ "question": 1, "language": "python", "name": "more.py" });
     for command in [
         json!({ "type": "accept" }),
@@ -165,7 +228,7 @@ async fn sit(page: &mut Checked, to: &str, seat: &Value) -> Done {
         json!({ "type": "answer", "seat": seat, "question": 0, "choices": [0] }),
         json!({ "type": "go_to", "seat": seat, "question": 1 }),
         json!({ "type": "choose_language", "seat": seat, "question": 1, "language": "python" }),
-        edit,
+        edit(seat, 0),
         json!({ "type": "caret", "seat": seat, "file": file, "caret": 3 }),
         json!({ "type": "add_file", "seat": seat, "file": extra }),
         json!({ "type": "delete_file", "seat": seat, "file": extra }),
@@ -198,17 +261,56 @@ async fn sit(page: &mut Checked, to: &str, seat: &Value) -> Done {
 }
 
 #[test]
-fn the_schema_refuses_what_the_server_refuses() {
+fn the_schema_has_no_frame_that_the_server_does_not_take() {
     let schema = Schema::read(SCHEMA).expect("it is JSON");
+    let window = |from: u64, count: u64| {
+        json!({ "type": "watch", "topic": "wall.1", "window": { "from": from, "count": count } })
+    };
     for frame in [
         json!({ "type": "ping" }),
         json!({ "type": "ping", "sent_ms": 1, "x": 1 }),
         json!({ "type": "dance" }),
-        json!({ "type": "watch", "topic": "wall.1", "window": { "from": 0, "count": 0 } }),
-        json!({ "type": "watch", "topic": "wall.1", "window": { "from": 0, "count": 201 } }),
         json!({ "type": "watch", "topic": "wall.1", "from": 0, "count": 10 }),
+        window(1 << 32, 10),
         json!([]),
+        // Answered by `bad_window`.
+        window(0, 0),
+        window(0, 201),
     ] {
         assert!(schema.check("ClientFrame", &frame).is_err(), "{frame}");
+    }
+    assert!(schema.check("ClientFrame", &window(0, 200)).is_ok());
+}
+
+#[test]
+fn what_a_later_server_adds_to_its_frames_is_valid() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("it is JSON");
+    let definitions = schema["$defs"].as_object().expect("definitions");
+    let closes = r#""additionalProperties":false"#;
+    let closed = definitions.iter().filter(|(_, says)| says.to_string().contains(closes));
+    let closed: BTreeSet<_> = closed.map(|(name, _)| name.as_str()).collect();
+    let of_clients = ["CandidateCommand", "ClientFrame", "File", "Window"];
+    assert_eq!(closed, BTreeSet::from(of_clients));
+}
+
+/// By which words a stream refuses, as its source has them.
+fn words(source: &str) -> Vec<&str> {
+    let (_, codes) = source.split_once("fn code(&self)").expect("it refuses");
+    let (codes, _) = codes.split_once("\n    }\n").expect("the function ends");
+    codes.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_word_by_which_a_stream_refuses_is_in_the_document() {
+    for source in [
+        include_str!("../../actors/domain/src/session/command.rs"),
+        include_str!("../../actors/domain/src/campaign/command.rs"),
+        include_str!("../../actors/domain/src/document.rs"),
+    ] {
+        let words = words(source);
+        assert_eq!(words.len(), source.matches("#[error(").count(), "{words:?}");
+        for word in words {
+            assert!(DOCUMENT.contains(&format!("`{word}`")), "the document lacks {word}");
+        }
     }
 }
