@@ -1,27 +1,32 @@
 //! A storm: thousands of sockets are gone in one moment and come back, as the page does it, while
-//! candidates are among them. Each has to be live again within seconds, and none may miss anything.
+//! candidates are among them and some score. Each has to be live again within seconds, none may miss
+//! anything, and in the end all see the same.
 
 mod client;
+mod frames;
+mod hall;
+mod ledger;
+mod scorers;
+mod screen;
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use domain::{at::Ms, campaign::Settings};
 use loadtests::{
-    candidate::Candidate,
-    creator::Creator,
-    figures::{Figure, per_mille, report},
-    http::Http,
-    server::{Server, usage},
+    figures::{Figure, millis, per_mille, report},
+    lag::Lag,
+    server::{Server, Usage, usage},
 };
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Duration, Instant, timeout},
+    time::{Duration, Instant, sleep, timeout},
 };
 
 use client::{Client, Live, Who};
+use hall::Hall;
+use scorers::Scorers;
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
@@ -37,18 +42,24 @@ pub(crate) struct Config {
 
 /// After so long whoever is not back is counted as lost.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// A few have scored before each blow.
+const BEFORE: Duration = Duration::from_secs(1);
 
-/// How everybody is cut off.
-#[derive(Clone, Copy, Debug)]
+/// How everybody comes, or is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blow {
+    Arrival,
     Network,
     Crash,
     Restart,
 }
 
 impl Blow {
+    const ALL: [Self; 4] = [Self::Arrival, Self::Network, Self::Crash, Self::Restart];
+
     fn name(self) -> &'static str {
         match self {
+            Self::Arrival => "arrival",
             Self::Network => "all links cut",
             Self::Crash => "server killed",
             Self::Restart => "server restarted",
@@ -56,110 +67,153 @@ impl Blow {
     }
 }
 
+/// The server, and all who come back to it.
+struct Storm {
+    server: Server,
+    count: usize,
+    /// Who has not come yet.
+    outside: Vec<Client>,
+    here: JoinSet<()>,
+    live: mpsc::Sender<Live>,
+    lives: mpsc::Receiver<Live>,
+    cuts: watch::Sender<u32>,
+}
+
+/// What came of a blow.
+struct Endured {
+    figures: Vec<Figure>,
+    /// What the server's process had used of processors before; nothing if it is another one now.
+    cpu_s: f64,
+    problem: Option<String>,
+}
+
 /// Answers what went wrong.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<Vec<String>> {
-    let mut server = Server::start(&config.spawn, true).await?;
-    let clients = everybody(config, &mut server.creator().await?).await?;
-    let count = clients.len();
-    let (live, mut lives) = mpsc::channel(config.clients.max(1));
-    let cuts = watch::Sender::new(0);
-    let mut tasks = JoinSet::new();
-    let began = Instant::now();
-    for client in clients {
-        tasks.spawn(client.stay(live.clone(), cuts.subscribe()));
+    let server = Server::start(&config.spawn, true).await?;
+    let mut creator = server.creator().await?;
+    let (hall, clients, mut scorers) = Hall::open(config, &mut creator, Blow::ALL.len()).await?;
+    let mut storm = Storm::new(server, clients);
+    let (lag, own) = (Lag::start(), usage(std::process::id())?.cpu_s);
+    let mut figures = vec![Figure::plain("sockets", whole(storm.count), "")];
+    for blow in Blow::ALL {
+        figures.extend(play(blow, &mut storm, &hall, &mut scorers).await?);
     }
-    let mut problems = vec![];
-    let mut figures = vec![Figure::plain("sockets", whole(count), "")];
-    figures.extend(back(&mut lives, count, began, "arrival", &mut problems).await);
-    for blow in [Blow::Network, Blow::Crash, Blow::Restart] {
-        let began = strike(blow, &mut server, &cuts).await?;
-        figures.extend(back(&mut lives, count, began, blow.name(), &mut problems).await);
-    }
-    let used = usage(server.pid().context("it runs")?)?;
-    figures.push(Figure::plain("server memory, max", used.rss_max_mib, "MiB"));
+    let own = usage(std::process::id())?.cpu_s - own;
+    let mut lags = millis(&lag.stop().await?);
+    let mut problems = hall.ledger().problems();
+    problems.extend(scorers.problems());
+    figures.extend([
+        Figure::plain("own lag, p99", per_mille(&mut lags, 990), "ms"),
+        Figure::plain("own processor time", own, "s"),
+        Figure::at_most("problems found", whole(problems.len()), "", 0.0),
+        Figure::plain("server memory, max", storm.usage()?.rss_max_mib, "MiB"),
+    ]);
     report("storm", &figures)?;
-    drop(tasks);
     Ok(problems)
 }
 
-/// All clients, not yet connected: those who sit the test, and viewers of its wall.
-async fn everybody(config: &Config, creator: &mut Creator) -> anyhow::Result<Vec<Client>> {
-    let settings = Settings {
-        title: "Storm".to_owned(),
-        zone: "Europe/Paris".to_owned(),
-        time_allowed: Ms::from_secs(3_600),
-        ..Settings::default()
-    };
-    let questions = vec![creator.quiz(1, None).await?, creator.code(9, None).await?];
-    let campaign = creator.campaign(&settings, questions).await?;
-    let mut clients = vec![];
-    for added in creator.add(campaign, config.candidates).await? {
-        let mut candidate = Candidate::open(&creator.browser, &added.code).await?;
-        candidate.connect().await?;
-        candidate.until("the invitation", |view| !view.row("session").is_null()).await?;
-        candidate.start(1).await?;
-        candidate.cut();
-        let topic = format!("session.{}", candidate.session);
-        clients.push(Client::new(Who::Candidate, candidate.browser, topic));
-    }
-    let viewer: Http = creator.browser.clone();
-    let viewers = config.clients.saturating_sub(config.candidates);
-    let topic = format!("wall.{campaign}");
-    clients.extend((0..viewers).map(|_| Client::new(Who::Viewer, viewer.clone(), topic.clone())));
-    Ok(clients)
-}
-
-/// Cuts everybody off. Answers since when they can come back.
-async fn strike(
+/// One blow, beside those who score, until all see the same again.
+async fn play(
     blow: Blow,
-    server: &mut Server,
-    cuts: &watch::Sender<u32>,
-) -> anyhow::Result<Instant> {
-    match blow {
-        Blow::Network => {
-            cuts.send_modify(|cut| *cut += 1);
-            return Ok(Instant::now());
-        }
-        Blow::Crash => server.kill().await?,
-        Blow::Restart => {
-            let ended = server.stop().await?;
-            ensure!(ended.success(), "the server ended with {ended}");
-        }
+    storm: &mut Storm,
+    hall: &Hall,
+    scorers: &mut Scorers,
+) -> anyhow::Result<Vec<Figure>> {
+    scorers.prepare().await?;
+    let (endured, ()) = tokio::join!(storm.endure(blow), scorers.score());
+    let Endured { mut figures, cpu_s, problem } = endured?;
+    if let Some(problem) = problem {
+        hall.ledger().problem(problem);
     }
-    server.start_again()?;
-    server.ready().await?;
-    Ok(Instant::now())
+    let name = blow.name();
+    let cpu_s = storm.usage()?.cpu_s - cpu_s;
+    figures.push(Figure::plain(&format!("{name}: server processor time"), cpu_s, "s"));
+    figures.push(hall.settle(name, scorers).await?);
+    Ok(figures)
 }
 
-/// Waits until all are back, and says how long that took them.
-async fn back(
-    lives: &mut mpsc::Receiver<Live>,
-    count: usize,
-    began: Instant,
-    name: &str,
-    problems: &mut Vec<String>,
-) -> Vec<Figure> {
-    let (mut all, mut candidates) = (vec![], vec![]);
-    let heard = async {
-        while all.len() < count {
-            let Some(live) = lives.recv().await else { return };
-            let took = live.at.saturating_duration_since(began).as_secs_f64();
-            all.push(took);
-            if live.who == Who::Candidate {
-                candidates.push(took);
-            }
-            problems.extend(live.problem);
-        }
-    };
-    if timeout(PATIENCE, heard).await.is_err() {
-        problems.push(format!("{name}: only {} of {count} came back", all.len()));
+impl Storm {
+    fn new(server: Server, outside: Vec<Client>) -> Self {
+        let count = outside.len();
+        // Whoever comes back twice in one blow is heard of twice.
+        let (live, lives) = mpsc::channel((2 * count).max(1));
+        let (here, cuts) = (JoinSet::new(), watch::Sender::new(0));
+        Self { server, count, outside, here, live, lives, cuts }
     }
+
+    fn usage(&self) -> anyhow::Result<Usage> {
+        usage(self.server.pid().context("it runs")?)
+    }
+
+    /// Strikes, and waits until all are back.
+    async fn endure(&mut self, blow: Blow) -> anyhow::Result<Endured> {
+        let before = self.usage()?.cpu_s;
+        sleep(BEFORE).await;
+        // Of the blow before.
+        while self.lives.try_recv().is_ok() {}
+        let began = self.strike(blow).await?;
+        let (figures, problem) = self.back(began, blow.name()).await;
+        let is_another = matches!(blow, Blow::Crash | Blow::Restart);
+        let cpu_s = if is_another { 0.0 } else { before };
+        Ok(Endured { figures, cpu_s, problem })
+    }
+
+    /// Cuts everybody off. Answers since when they can come back.
+    async fn strike(&mut self, blow: Blow) -> anyhow::Result<Instant> {
+        match blow {
+            Blow::Arrival => {
+                let began = Instant::now();
+                for client in self.outside.drain(..) {
+                    self.here.spawn(client.stay(self.live.clone(), self.cuts.subscribe()));
+                }
+                return Ok(began);
+            }
+            Blow::Network => {
+                self.cuts.send_modify(|cut| *cut += 1);
+                return Ok(Instant::now());
+            }
+            Blow::Crash => self.server.kill().await?,
+            Blow::Restart => {
+                let ended = self.server.stop().await?;
+                ensure!(ended.success(), "the server ended with {ended}");
+            }
+        }
+        self.server.start_again()?;
+        self.server.ready().await?;
+        Ok(Instant::now())
+    }
+
+    /// Waits until all are back, and says how long that took them.
+    async fn back(&mut self, began: Instant, name: &str) -> (Vec<Figure>, Option<String>) {
+        let (mut seen, mut all, mut candidates) = (HashSet::new(), vec![], vec![]);
+        let heard = async {
+            while all.len() < self.count {
+                let Some(live) = self.lives.recv().await else { return };
+                if !seen.insert(live.number) {
+                    continue;
+                }
+                let took = live.at.saturating_duration_since(began).as_secs_f64();
+                all.push(took);
+                if live.who == Who::Candidate {
+                    candidates.push(took);
+                }
+            }
+        };
+        let are_all = timeout(PATIENCE, heard).await.is_ok();
+        let problem = || format!("{name}: only {} of {} came back", all.len(), self.count);
+        let problem = (!are_all).then(problem);
+        (figures(name, &mut all, &mut candidates), problem)
+    }
+}
+
+/// How long it took them, in s.
+fn figures(name: &str, all: &mut [f64], candidates: &mut [f64]) -> Vec<Figure> {
     let figure = |what: &str, value| Figure::at_most(&format!("{name}: {what}"), value, "s", 10.0);
     vec![
-        Figure::plain(&format!("{name}: half are live"), per_mille(&mut all, 500), "s"),
-        figure("99 % are live", per_mille(&mut all, 990)),
-        Figure::plain(&format!("{name}: all are live"), per_mille(&mut all, 1_000), "s"),
-        figure("99 % of candidates", per_mille(&mut candidates, 990)),
+        Figure::plain(&format!("{name}: half are live"), per_mille(all, 500), "s"),
+        figure("99 % are live", per_mille(all, 990)),
+        Figure::plain(&format!("{name}: all are live"), per_mille(all, 1_000), "s"),
+        figure("99 % of candidates", per_mille(candidates, 990)),
     ]
 }
 

@@ -1,7 +1,8 @@
-//! How a candidate begins, and what is stored of their files.
+//! How a candidate begins and solves something, and what is stored of their files.
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 
 use super::Candidate;
 use crate::typist::Text;
@@ -32,6 +33,34 @@ impl Candidate {
         });
         self.text = text_of(file)?;
         Ok(())
+    }
+
+    /// Loads the main file of `question` and types into it: where nothing was typed there is nothing
+    /// to be had.
+    pub async fn begin_on(&mut self, question: u16) -> anyhow::Result<()> {
+        self.load(question).await?;
+        let change = self.text.appended("# mine\n");
+        self.edit(change).await?.map_err(|why| anyhow::anyhow!("{}: {}", why.code, why.text))?;
+        Ok(())
+    }
+
+    /// Runs `question` as it is, which is right in a sandbox that runs nothing; until the verdict.
+    pub async fn solve(&mut self, question: u16) -> anyhow::Result<()> {
+        let run = json!({ "type": "run", "seat": self.seat, "question": question, "kind": "all" });
+        let answer = self.ask(run).await?;
+        let answer = answer.map_err(|why| anyhow::anyhow!("{}: {}", why.code, why.text))?;
+        let key = format!("run.{}", answer["submission"].as_str().context("a submission")?);
+        self.until("the verdict", |view| view.row(&key)["state"] == "judged").await
+    }
+
+    /// Hears what comes until `due`.
+    pub async fn step_until(&mut self, due: Instant) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => return Ok(()),
+                stepped = self.step() => stepped?,
+            }
+        }
     }
 
     /// All files, read over HTTP.

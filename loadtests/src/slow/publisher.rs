@@ -34,6 +34,11 @@ impl Publisher {
         self.zero
     }
 
+    /// Number of the last one.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Publishes so many a second on a topic. Answers the number of the last one.
     pub(super) async fn publish(
         &mut self,

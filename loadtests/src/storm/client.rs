@@ -1,13 +1,17 @@
-//! One socket that comes back, as the page does; it keeps where it is, and no rows.
+//! One socket that comes back, as the page does; of its rows it keeps what tells them from others.
+
+use std::sync::Arc;
 
 use domain::frame::close;
 use fastrand::Rng;
 use loadtests::{http::Http, page, socket::Socket};
-use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
     time::{Duration, Instant, sleep},
 };
+
+use super::{frames::Frame, ledger::Ledger, screen::Screen};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
@@ -17,57 +21,43 @@ pub(super) enum Who {
 
 /// A socket has all rows (again).
 pub(super) struct Live {
+    pub(super) number: usize,
     pub(super) who: Who,
     pub(super) at: Instant,
-    /// What was wrong since it was live last.
-    pub(super) problem: Option<String>,
+}
+
+/// What a client looks at.
+pub(super) struct Sight {
+    pub(super) who: Who,
+    pub(super) browser: Http,
+    pub(super) topic: String,
+    /// How many rows there are at least.
+    pub(super) rows: usize,
 }
 
 /// See the module.
 pub(super) struct Client {
-    who: Who,
-    browser: Http,
-    topic: String,
-    /// Epoch and seq of the last frame.
-    place: (u64, u64),
-    /// Attempts that failed since the last frame.
+    number: usize,
+    sight: Sight,
+    ledger: Arc<Ledger>,
+    screen: Screen,
+    /// On this socket.
+    is_live: bool,
+    /// Attempts that failed since it was live last.
     failures: u32,
-    problem: Option<String>,
     random: Rng,
 }
 
-/// What is looked at of a frame.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Frame {
-    Rows {
-        epoch: u64,
-        seq: u64,
-        prev: Option<u64>,
-        #[serde(default)]
-        reset: bool,
-        #[serde(default)]
-        more: bool,
-        #[serde(rename = "rows")]
-        _rows: IgnoredAny,
-    },
-    Bye {
-        retry_after_ms: Option<u64>,
-    },
-    #[serde(other)]
-    Other,
-}
-
-/// How a connection ended.
+/// Why a connection ended, or has to.
 struct Lost {
     /// When the server wants to see us again.
     retry_after_ms: u64,
 }
 
 impl Client {
-    pub(super) fn new(who: Who, browser: Http, topic: String) -> Self {
-        let (place, failures, problem, random) = ((0, 0), 0, None, Rng::new());
-        Self { who, browser, topic, place, failures, problem, random }
+    pub(super) fn new(number: usize, sight: Sight, ledger: Arc<Ledger>) -> Self {
+        let (screen, random) = (Screen::default(), Rng::new());
+        Self { number, sight, ledger, screen, is_live: false, failures: 0, random }
     }
 
     /// Stays for ever, through however many sockets.
@@ -87,45 +77,85 @@ impl Client {
     /// From opening a socket to its end.
     async fn connected(&mut self, live: &mpsc::Sender<Live>) -> Lost {
         let mut lost = Lost { retry_after_ms: 0 };
-        let Ok(mut socket) = Socket::open(&self.browser).await else { return lost };
-        if socket.watch(&self.topic, self.place).await.is_err() {
+        self.screen.forget_reading();
+        self.is_live = false;
+        let Ok(mut socket) = Socket::open(&self.sight.browser).await else { return lost };
+        if self.watch(&mut socket).await.is_err() {
             return lost;
         }
-        let mut is_live = false;
         loop {
-            match socket.next_text().await {
-                Ok(text) => match serde_json::from_str(&text) {
-                    Ok(Frame::Rows { epoch, seq, prev, reset, more, .. }) => {
-                        self.check(reset, (epoch, seq), prev);
-                        self.place = (epoch, seq);
-                        if !more && !std::mem::replace(&mut is_live, true) {
-                            self.failures = 0;
-                            let (who, problem) = (self.who, self.problem.take());
-                            live.send(Live { who, at: Instant::now(), problem }).await.ok();
-                        }
-                    }
-                    Ok(Frame::Bye { retry_after_ms }) => {
-                        lost.retry_after_ms = retry_after_ms.unwrap_or(0);
-                    }
-                    Ok(Frame::Other) => {}
-                    Err(error) => self.problem = Some(format!("{error}: {text}")),
-                },
+            let text = match socket.next_text().await {
+                Ok(text) => text,
                 Err(code) => {
                     if let Some(code @ close::BAD_FRAME..) = code {
-                        self.problem = Some(format!("{}: closed with {code}", self.topic));
+                        self.problem(&format!("closed with {code}"));
                     }
                     return lost;
                 }
+            };
+            let was_live = self.is_live;
+            if self.hear(&text, &mut lost).is_err() {
+                return lost;
+            }
+            if self.is_live && !was_live {
+                self.failures = 0;
+                let (number, who) = (self.number, self.sight.who);
+                live.send(Live { number, who, at: Instant::now() }).await.ok();
             }
         }
     }
 
-    /// A stream's frames follow each other; those of a page or a new reading follow nothing.
-    fn check(&mut self, reset: bool, place: (u64, u64), prev: Option<u64>) {
-        let follows = prev.is_none_or(|prev| place.0 == self.place.0 && prev == self.place.1);
-        if !reset && !follows {
-            let (topic, known) = (&self.topic, self.place);
-            self.problem = Some(format!("{topic}: {place:?} after {prev:?}, known {known:?}"));
+    /// Where nothing has changed nothing comes: the answer to the ping says so.
+    async fn watch(&self, socket: &mut Socket) -> anyhow::Result<()> {
+        socket.watch(&self.sight.topic, self.screen.place()).await?;
+        socket.send(&json!({ "type": "ping", "sent_ms": 0 })).await
+    }
+
+    /// Takes in a frame. Fails if this socket is of no more use.
+    fn hear(&mut self, text: &str, lost: &mut Lost) -> Result<(), ()> {
+        let frame = self.ledger.frames.read(text).map_err(|wrong| self.problem(&wrong))?;
+        match &*frame {
+            Frame::Rows(rows) => {
+                let is_whole = self.screen.take(rows).map_err(|wrong| self.problem(&wrong))?;
+                if is_whole {
+                    self.show();
+                }
+            }
+            Frame::Pong(heads) => {
+                if heads.get(&self.sight.topic) == Some(&self.screen.place()) {
+                    self.look();
+                }
+            }
+            Frame::Bye { retry_after_ms } => lost.retry_after_ms = *retry_after_ms,
+            Frame::Unwatched { why, retry_after_ms } => {
+                lost.retry_after_ms = retry_after_ms.unwrap_or(0);
+                if retry_after_ms.is_none() {
+                    self.problem(&format!("not to be watched: {why}"));
+                }
+                return Err(());
+            }
+            Frame::Other => {}
         }
+        Ok(())
+    }
+
+    /// All of a reading has come.
+    fn show(&mut self) {
+        let (place, sum) = (self.screen.place(), self.screen.sum());
+        self.ledger.shows(self.number, sum);
+        // A wall is the same for all who look at it; each session has one client only.
+        if self.sight.who == Who::Viewer && !self.ledger.is_same(place, sum) {
+            self.problem(&format!("others have other rows at {place:?}"));
+        }
+        self.look();
+    }
+
+    /// It is live once it has everything that there is, and that is something.
+    fn look(&mut self) {
+        self.is_live |= self.sight.rows <= self.screen.count();
+    }
+
+    fn problem(&self, what: &str) {
+        self.ledger.problem(format!("{}: {what}", self.sight.topic));
     }
 }

@@ -1,9 +1,7 @@
 //! A candidate who solves one question after the other, at the moments of a schedule.
 
-use anyhow::Context;
 use loadtests::candidate::Candidate;
-use serde_json::json;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Duration, Instant};
 
 /// Until the first change.
 const QUIET: Duration = Duration::from_secs(1);
@@ -54,30 +52,12 @@ pub(super) async fn play(
     candidate.resume().await?;
     let mut changes = vec![];
     for round in 0..rounds {
-        let due = schedule.at(round, number);
-        // Where nothing was typed there is nothing to be had.
-        candidate.load(u16::try_from(round)?).await?;
-        let change = candidate.text.appended("# mine\n");
-        candidate.edit(change).await?.map_err(|why| anyhow::anyhow!("{}", why.text))?;
-        loop {
-            tokio::select! {
-                () = sleep_until(due) => break,
-                stepped = candidate.step() => stepped?,
-            }
-        }
-        changes.push(solve(&mut candidate, round).await?);
+        let question = u16::try_from(round)?;
+        candidate.begin_on(question).await?;
+        candidate.step_until(schedule.at(round, number)).await?;
+        let asked_at = Instant::now();
+        candidate.solve(question).await?;
+        changes.push(Change { asked_at, judged_at: Instant::now() });
     }
     Ok(Played { number, changes, problems: candidate.report.problems })
-}
-
-/// Runs a question as it is, which is right in a sandbox that runs nothing.
-async fn solve(candidate: &mut Candidate, question: usize) -> anyhow::Result<Change> {
-    let run = json!({ "type": "run", "seat": candidate.seat, "question": question, "kind": "all" });
-    let asked_at = Instant::now();
-    let answer = candidate.ask(run).await?;
-    let answer = answer.map_err(|why| anyhow::anyhow!("{}: {}", why.code, why.text))?;
-    let key = format!("run.{}", answer["submission"].as_str().context("a submission")?);
-    candidate.until("the verdict", |view| view.row(&key)["state"] == "judged").await?;
-
-    Ok(Change { asked_at, judged_at: Instant::now() })
 }
