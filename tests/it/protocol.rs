@@ -263,9 +263,7 @@ async fn sit(page: &mut Checked, to: &str, seat: &Value) -> Done {
 #[test]
 fn the_schema_has_no_frame_that_the_server_does_not_take() {
     let schema = Schema::read(SCHEMA).expect("it is JSON");
-    let window = |from: u64, count: u64| {
-        json!({ "type": "watch", "topic": "wall.1", "window": { "from": from, "count": count } })
-    };
+    let window = |from: u64, count: u64| json!({ "type": "watch", "topic": "wall.1", "window": { "from": from, "count": count } });
     for frame in [
         json!({ "type": "ping" }),
         json!({ "type": "ping", "sent_ms": 1, "x": 1 }),

@@ -95,10 +95,8 @@ async fn hear(socket: &mut Socket, view: &mut View) -> anyhow::Result<Option<Hea
         Heard::Rows(rows) => view.take(rows).map_err(anyhow::Error::msg)?,
         Heard::Unwatched { why, .. } => anyhow::bail!("not to be watched: {}", why.text),
         Heard::Bye { .. } | Heard::Closed(_) => return Ok(Some(heard)),
-        Heard::Done { .. }
-        | Heard::Refused { .. }
-        | Heard::Untyped { .. }
-        | Heard::Pong { .. } => {}
+        Heard::Done { .. } | Heard::Refused { .. } | Heard::Untyped { .. } | Heard::Pong { .. } => {
+        }
     }
     Ok(None)
 }
