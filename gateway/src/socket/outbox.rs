@@ -185,13 +185,17 @@ impl Outbox {
     /// other end has closed, too: who closes with something unread takes back what was said last
     /// (RFC 1122, section 4.2.2.13).
     pub(super) async fn close(&self, bye: &ServerFrame, code: u16) {
+        self.say(bye, code);
+        // At once: a client may read only when it has said everything.
+        tokio::join!(self.say_the_rest(), self.forget());
+    }
+
+    fn say(&self, bye: &ServerFrame, code: u16) {
         let mut queue = self.queue();
         queue.state = queue.state.max(State::Closing);
         queue.push(wire_of(bye));
         queue.push(wire::close(code));
         self.stir(queue);
-        // At once: a client may read only when it has said everything.
-        tokio::join!(self.say_the_rest(), self.forget());
     }
 
     async fn say_the_rest(&self) {
