@@ -324,17 +324,21 @@ async fn a_slow_socket_is_spared_what_is_only_latest_and_gets_the_latest_when_it
     assert!(watch.take(&frame(spared + 1), true), "nobody reads for it twice");
     let Ok((_, seen)) = watch.after() else { panic!("it was ended") };
     assert_eq!(seen, spared - 1);
-    let reading = async {
-        let mut all = vec![0; frame(1).wire.len() * usize::try_from(seen).unwrap()];
-        client.read_exact(&mut all).await.unwrap();
+    let length = frame(1).wire.len();
+    let mut read = async |frames: u64| {
+        let mut all = vec![0; length * usize::try_from(frames).unwrap()];
+        tokio::select! {
+            read = client.read_exact(&mut all) => read.unwrap(),
+            () = outbox.drain() => panic!("it was ended"),
+        };
+        all
     };
-    tokio::select! { () = reading => {}, () = outbox.drain() => panic!("it was ended") }
+    read(seen).await;
     // Read anew then, as of what is latest.
     watch.has_read((1, 5_000));
     assert!(watch.go_live(&[]));
     assert!(watch.take(&frame(5_001), true));
-    let mut latest = vec![0; frame(1).wire.len()];
-    client.read_exact(&mut latest).await.unwrap();
+    let latest = read(1).await;
     assert!(latest.ends_with(b"5001"));
 }
 
