@@ -284,8 +284,8 @@ fn the_schema_has_no_frame_that_the_server_does_not_take() {
 fn what_a_later_server_adds_to_its_frames_is_valid() {
     let schema: Value = serde_json::from_str(SCHEMA).expect("it is JSON");
     let definitions = schema["$defs"].as_object().expect("definitions");
-    let closes = r#""additionalProperties":false"#;
-    let closed = definitions.iter().filter(|(_, says)| says.to_string().contains(closes));
+    let nothing_else = r#""additionalProperties":false"#;
+    let closed = definitions.iter().filter(|(_, says)| says.to_string().contains(nothing_else));
     let closed: BTreeSet<_> = closed.map(|(name, _)| name.as_str()).collect();
     let of_clients = ["CandidateCommand", "ClientFrame", "File", "Window"];
     assert_eq!(closed, BTreeSet::from(of_clients));

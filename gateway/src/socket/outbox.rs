@@ -142,9 +142,11 @@ impl Outbox {
 
     /// Takes nothing more. Of what waits the first frame is kept, of which a part may be written.
     fn overflow(&self, mut queue: MutexGuard<'_, Queue>) -> Overflow {
-        let first = queue.frames.pop_front();
+        let begun = queue.frames.pop_front();
         *queue = Queue { state: State::Closing, ..Queue::default() };
-        first.into_iter().for_each(|frame| queue.push(frame));
+        if let Some(begun) = begun {
+            queue.push(begun);
+        }
         self.stir(queue);
         Overflow
     }
